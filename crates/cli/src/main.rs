@@ -1,0 +1,2 @@
+//! `querycop`: main(), arguments, telemetry, signals, exit codes.
+fn main() {}

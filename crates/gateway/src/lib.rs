@@ -1,0 +1,1 @@
+//! Runs sessions: startup, authenticate, connect, relay.
