@@ -1,1 +1,36 @@
 //! Runs sessions: startup, authenticate, connect, relay.
+//!
+//! A session is a chain of types. Each stage owns the client's connection; its method consumes the
+//! stage and makes the next one, and a stage that fails tells the client why:
+//!
+//! `Accepted` (TLS, start-up packet) → `Started` (a place among the sessions) → `Admitted` (dial, TLS,
+//! login) → `Connected` → `Relay` (until one side ends).
+//!
+//! [`Gateway`] is the way in; [`Registry`] and [`Metrics`] are what others may look at.
+
+mod accepted;
+mod backend;
+mod cancel;
+pub mod config;
+mod conversation;
+mod doctor;
+mod dropped_log;
+mod gateway;
+mod leg;
+mod login;
+mod messages;
+mod metrics;
+mod refusal;
+mod registry;
+mod relay;
+mod reload;
+mod session;
+mod started;
+mod tls;
+mod token;
+
+pub use doctor::{Finding, Patient, Step, examine};
+pub use gateway::{Gateway, OpenError, Opened, Shutdown};
+pub use metrics::Metrics;
+pub use registry::{Entry, Phase, Registry};
+pub use tls::{CertificateSummary, MaterialError};

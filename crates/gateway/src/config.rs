@@ -1,0 +1,254 @@
+//! What a gateway is told to do: complete, typed, checked.
+//!
+//! The texts these values are read from (environment, file, flags) are `querycop`'s business; here a
+//! combination that can't be served does not exist, or is refused where the value is made.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use querycop_serve::Endpoint;
+use rustls_pki_types::ServerName;
+
+/// Everything a [`Gateway`](crate::Gateway) needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: Endpoint,
+    /// TLS on the client leg; `None` answers a client's request for TLS with "no".
+    pub client_tls: Option<ClientTls>,
+    /// The database behind the gateway.
+    pub backend: Backend,
+    /// What to do with a SCRAM login when both legs are TLS.
+    pub scram_over_tls: ScramOverTls,
+    /// How much the gateway takes on.
+    pub limits: Limits,
+}
+
+/// TLS on the client leg.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    /// Whether a client may stay without it.
+    pub required: Requirement,
+    /// The gateway's certificate and key.
+    pub identity: IdentityFiles,
+    /// Authorities whose certificates a client must present; `None` asks for none.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Whether something may be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// The client decides.
+    Optional,
+    /// Clients without it are refused.
+    Required,
+}
+
+/// A certificate chain and its private key, in PEM files.
+#[derive(Clone, Debug)]
+pub struct IdentityFiles {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// The database behind the gateway.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Where it listens.
+    pub address: BackendAddress,
+    /// How the leg to it is protected.
+    pub tls: BackendTls,
+    /// What the operator says it is; changes nothing.
+    pub role: Option<BackendRole>,
+    /// The command whose output takes the place of the client's password.
+    pub token: Option<TokenCommand>,
+    /// Time for name lookup, dial and TLS together.
+    pub connect_timeout: Duration,
+}
+
+/// Where the database listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendAddress {
+    /// Host name or address, and port.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// How the leg to the database is protected.
+#[derive(Clone, Debug)]
+pub struct BackendTls {
+    /// libpq's `sslmode`.
+    pub mode: TlsMode,
+    /// Whom to believe about the server's certificate; used by the two `verify` modes.
+    pub roots: Roots,
+    /// Name sent as SNI and checked by `verify-full`; `None` for a Unix socket.
+    pub server_name: Option<ServerName<'static>>,
+    /// Certificate shown to the server.
+    pub identity: Option<IdentityFiles>,
+    /// How TLS begins.
+    pub negotiation: TlsNegotiation,
+}
+
+/// libpq's `sslmode`, without `allow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// No TLS.
+    Disable,
+    /// TLS if the server has it, else none. Protects from nobody who can touch the wire.
+    Prefer,
+    /// TLS, whatever certificate the server shows.
+    Require,
+    /// TLS with a certificate that the roots vouch for, under any name.
+    VerifyCa,
+    /// TLS with a certificate that the roots vouch for, for the very name.
+    VerifyFull,
+}
+
+/// Whom to believe about the server's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// The authorities of the operating system.
+    System,
+    /// A bundle in a PEM file.
+    File(PathBuf),
+}
+
+/// How TLS to the server begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsNegotiation {
+    /// Asked for with an SSLRequest.
+    Postgres,
+    /// At once, with ALPN `postgresql` (PostgreSQL 17 and later).
+    Direct,
+}
+
+/// What the operator says a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendRole {
+    /// Reads and writes.
+    Primary,
+    /// Reads only.
+    Replica,
+}
+
+/// A command that prints a token.
+#[derive(Clone)]
+pub struct TokenCommand {
+    /// Run with `sh -c`.
+    pub command: String,
+    /// The command and its children are killed after this.
+    pub timeout: Duration,
+    /// How long a token is used again; zero mints one for each connection.
+    pub ttl: Duration,
+}
+
+/// What to do with a SCRAM login when both legs are TLS and the server binds it to its channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScramOverTls {
+    /// Ask the client for the password over its protected leg and log in with it.
+    Terminate,
+    /// Refuse the client.
+    Fail,
+}
+
+/// How much the gateway takes on.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Sessions at a time.
+    pub max_sessions: usize,
+    /// Sessions at a time of one role; `None` for no limit beside the one above.
+    pub max_sessions_per_role: Option<usize>,
+    /// Connections at a time that have not yet sent a start-up packet.
+    pub max_startups: usize,
+    /// Time for a client to send its start-up packet, TLS included.
+    pub startup_timeout: Duration,
+    /// Time for a login, from the start-up packet to the server's first `ReadyForQuery`.
+    pub login_timeout: Duration,
+    /// Time that busy sessions have at shutdown.
+    pub drain_timeout: Duration,
+    /// Threads that run sessions.
+    pub worker_threads: usize,
+}
+
+// === impl BackendAddress ===
+
+impl BackendAddress {
+    /// The Unix socket of the server on `port` in `directory`, as libpq names it.
+    pub fn unix(directory: &Path, port: u16) -> Self {
+        Self::Unix(directory.join(format!(".s.PGSQL.{port}")))
+    }
+}
+
+impl fmt::Display for BackendAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+// === impl TlsMode ===
+
+impl TlsMode {
+    /// The setting's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+
+    /// Whether the leg is never in clear.
+    pub fn always_encrypts(self) -> bool {
+        match self {
+            Self::Disable | Self::Prefer => false,
+            Self::Require | Self::VerifyCa | Self::VerifyFull => true,
+        }
+    }
+
+    /// Whether the server's certificate is checked.
+    pub fn verifies(self) -> bool {
+        match self {
+            Self::Disable | Self::Prefer | Self::Require => false,
+            Self::VerifyCa | Self::VerifyFull => true,
+        }
+    }
+}
+
+// === impl BackendRole ===
+
+impl BackendRole {
+    /// The setting's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+        }
+    }
+}
+
+// === impl TokenCommand ===
+
+impl fmt::Debug for TokenCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A command line can carry a secret in clear.
+        f.debug_struct("TokenCommand")
+            .field("timeout", &self.timeout)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,465 @@
+//! Examines each step of the way to the database, with the very code that sessions take.
+
+use std::time::Duration;
+
+use querycop_serve::Socket;
+use querycop_wire::error_response::ErrorView;
+use querycop_wire::frontend::{query, terminate};
+use querycop_wire::startup::{ProtocolVersion, StartupMessage};
+use querycop_wire::tag;
+use secrecy::SecretString;
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout};
+
+use crate::backend::{Attempt, Backend, ConnectError, resolve};
+use crate::config::{BackendAddress, Config, TlsMode};
+use crate::leg::Leg;
+use crate::login::{Credentials, Failure, Login};
+use crate::messages::Messages;
+use crate::refusal::Refusal;
+use crate::session::chain;
+use crate::tls::{BackendTlsError, CertificateSummary};
+use crate::token::{Bearer, Tokens};
+
+/// As whom the doctor logs in.
+#[derive(Debug)]
+pub struct Patient {
+    /// The role.
+    pub user: String,
+    /// The database.
+    pub database: String,
+    /// The role's password; of no use where tokens are.
+    pub password: Option<SecretString>,
+}
+
+/// One step of the way.
+#[derive(Debug)]
+pub struct Step {
+    /// What was examined.
+    pub name: &'static str,
+    /// What came out.
+    pub finding: Finding,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What came out of a step.
+#[derive(Debug)]
+pub enum Finding {
+    /// It worked.
+    Ok {
+        /// What was seen, a line each.
+        details: Vec<String>,
+    },
+    /// It did not.
+    Failed {
+        /// Why.
+        cause: String,
+        /// What to do.
+        cure: String,
+        /// What was seen all the same, a line each.
+        details: Vec<String>,
+    },
+    /// It was not tried.
+    Skipped {
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+/// Why a step failed and what to do.
+struct Trouble {
+    cause: String,
+    cure: String,
+    details: Vec<String>,
+}
+
+const AN_EARLIER_STEP: &str = "an earlier step failed";
+
+/// The examination as far as it has come.
+struct Examination<'a> {
+    config: &'a Config,
+    backend: Backend,
+    steps: Vec<Step>,
+}
+
+/// Examines the way to the database, step by step; the steps after a failed one are skipped.
+///
+/// Must be called within a runtime. Not cancel safe.
+pub async fn examine(config: &Config, patient: &Patient) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let started = Instant::now();
+    let backend = match Backend::load(config.backend.clone()) {
+        Ok(backend) => backend,
+        Err(error) => {
+            let finding = Finding::Failed {
+                cause: chain(&error),
+                cure: "Correct the settings; \"querycop check\" shows where each comes from."
+                    .to_owned(),
+                details: Vec::new(),
+            };
+            steps.push(Step {
+                name: "files",
+                finding,
+                took: started.elapsed(),
+            });
+            return steps;
+        }
+    };
+    let mut examination = Examination {
+        config,
+        backend,
+        steps,
+    };
+    examination.run(patient).await;
+    examination.steps
+}
+
+impl Examination<'_> {
+    async fn run(&mut self, patient: &Patient) {
+        let resolved = self.step("resolve", Self::resolve).await.is_some();
+        let dialled = resolved && self.step("connect", Self::dial).await.is_some();
+        let leg = if dialled {
+            self.step("tls", Self::tls).await
+        } else {
+            None
+        };
+        let Some(leg) = leg else {
+            let names = ["resolve", "connect", "tls", "token", "login", "query"];
+            for name in &names[self.steps.len().min(names.len())..] {
+                self.skip(name, AN_EARLIER_STEP);
+            }
+            return;
+        };
+        let credentials = match (&self.config.backend.token, &patient.password) {
+            (Some(_), _) => {
+                let minted = self
+                    .step("token", async |this| this.mint(patient).await)
+                    .await;
+                if minted.is_none() {
+                    self.skip("login", AN_EARLIER_STEP);
+                    self.skip("query", AN_EARLIER_STEP);
+                    return;
+                }
+                minted.unwrap_or(Credentials::Unknown)
+            }
+            (None, password) => {
+                self.skip(
+                    "token",
+                    "no token command is set: clients log in with their own passwords",
+                );
+                password
+                    .clone()
+                    .map_or(Credentials::Unknown, Credentials::Password)
+            }
+        };
+        let login = async |this: &mut Self| this.login(patient, leg, &credentials).await;
+        match self.step("login", login).await {
+            Some(backend) => {
+                self.step("query", async |_| select_one(backend).await)
+                    .await;
+            }
+            None => self.skip("query", AN_EARLIER_STEP),
+        }
+    }
+
+    async fn step<T>(
+        &mut self,
+        name: &'static str,
+        work: impl AsyncFnOnce(&mut Self) -> Result<(T, Vec<String>), Trouble>,
+    ) -> Option<T> {
+        let started = Instant::now();
+        let outcome = work(self).await;
+        let took = started.elapsed();
+        let (value, finding) = match outcome {
+            Ok((value, details)) => (Some(value), Finding::Ok { details }),
+            Err(Trouble {
+                cause,
+                cure,
+                details,
+            }) => (
+                None,
+                Finding::Failed {
+                    cause,
+                    cure,
+                    details,
+                },
+            ),
+        };
+        self.steps.push(Step {
+            name,
+            finding,
+            took,
+        });
+        value
+    }
+
+    fn skip(&mut self, name: &'static str, reason: &'static str) {
+        self.steps.push(Step {
+            name,
+            finding: Finding::Skipped { reason },
+            took: Duration::ZERO,
+        });
+    }
+
+    async fn resolve(&mut self) -> Result<((), Vec<String>), Trouble> {
+        let limit = self.config.backend.connect_timeout;
+        match &self.config.backend.address {
+            BackendAddress::Unix(path) => Ok(((), vec![format!("Unix socket {}", path.display())])),
+            BackendAddress::Tcp { host, port } => {
+                match timeout(limit, resolve(host, *port)).await {
+                    Ok(Ok(addresses)) => {
+                        Ok(((), addresses.iter().map(ToString::to_string).collect()))
+                    }
+                    Ok(Err(error)) => Err(Trouble::new(
+                        error.to_string(),
+                        "Check GATEKEEPER_BACKEND_HOST, and the name servers of this machine.",
+                    )),
+                    Err(_) => Err(Trouble::new(
+                        "i/o timeout".to_owned(),
+                        "Check the name servers of this machine.",
+                    )),
+                }
+            }
+        }
+    }
+
+    async fn dial(&mut self) -> Result<((), Vec<String>), Trouble> {
+        let deadline = Instant::now() + self.config.backend.connect_timeout;
+        let socket = self.backend.dial(deadline).await.map_err(|error| {
+            Trouble::new(
+                format!("backend dial failed: {error}"),
+                "Check that the server runs and listens there, and the routes and firewalls between.",
+            )
+        })?;
+        drop(socket);
+        Ok((
+            (),
+            vec![format!(
+                "{} accepts connections",
+                self.config.backend.address
+            )],
+        ))
+    }
+
+    async fn tls(&mut self) -> Result<(Leg, Vec<String>), Trouble> {
+        let mode = self.config.backend.tls.mode;
+        match self.backend.connect(Attempt::First).await {
+            Ok(leg) => {
+                let details = leg.tls().map_or_else(
+                    || vec![format!("no TLS (mode {})", mode.as_str())],
+                    |tls| tls_details(tls, mode),
+                );
+                Ok((leg, details))
+            }
+            Err(ConnectError::Tls(error)) => {
+                let mut trouble = Trouble::new(
+                    format!("backend TLS negotiation failed: {error}"),
+                    error.hint(),
+                );
+                if let BackendTlsError::Certificate(_) = error {
+                    trouble.details = self.certificate_of_server().await;
+                }
+                Err(trouble)
+            }
+            Err(error @ ConnectError::Dial(_)) => Err(Trouble::new(
+                error.to_string(),
+                "Try again: the step before this one worked.",
+            )),
+        }
+    }
+
+    /// What the server shows, when it was refused: read without verifying, and for nothing else.
+    async fn certificate_of_server(&self) -> Vec<String> {
+        let mut settings = self.config.backend.clone();
+        settings.tls.mode = TlsMode::Require;
+        let Ok(backend) = Backend::load(settings) else {
+            return Vec::new();
+        };
+        let Ok(leg) = backend.connect(Attempt::First).await else {
+            return Vec::new();
+        };
+        leg.tls()
+            .map(|tls| tls_details(tls, TlsMode::Require))
+            .unwrap_or_default()
+    }
+
+    async fn mint(&mut self, patient: &Patient) -> Result<(Credentials, Vec<String>), Trouble> {
+        let Some(command) = self.config.backend.token.clone() else {
+            return Ok((Credentials::Unknown, Vec::new()));
+        };
+        let tokens = Tokens::new(
+            command,
+            std::sync::Arc::default(),
+            tokio::runtime::Handle::current(),
+        );
+        let issued = tokens.issue(patient.bearer()).await.map_err(|error| {
+            Trouble::new(
+                format!("backend token command failed: {error}"),
+                "Run the command by hand, as the user and with the environment of the gateway.",
+            )
+        })?;
+        let details = vec![format!("{} bytes", issued.token.expose().len())];
+        Ok((Credentials::Issued(issued.token), details))
+    }
+
+    async fn login(
+        &mut self,
+        patient: &Patient,
+        leg: Leg,
+        credentials: &Credentials,
+    ) -> Result<(Messages, Vec<String>), Trouble> {
+        let unable = |error: &dyn std::error::Error| Trouble::new(error.to_string(), "");
+        let startup = StartupMessage::new(
+            ProtocolVersion::V3_0,
+            &[
+                ("user", &patient.user),
+                ("database", &patient.database),
+                ("application_name", "querycop doctor"),
+            ],
+        )
+        .map_err(|error| unable(&error))?;
+        // The login speaks to a client as well: here to one that nobody listens to.
+        let (client, _nobody) = UnixStream::pair().map_err(|error| unable(&error))?;
+        let mut client = Messages::new(Leg::Plain(Socket::Unix(client)), Vec::new());
+        let mut login = Login {
+            scram_over_tls: self.config.scram_over_tls,
+            credentials,
+            bearer: patient.bearer(),
+            client: &mut client,
+            backend: Messages::new(leg, Vec::new()),
+            used: None,
+            waiting_for: "the backend",
+        };
+        let limit = self.config.limits.login_timeout;
+        match timeout(limit, login.run(startup.as_bytes())).await {
+            Ok(Ok(())) => {
+                let details = vec![format!("as {:?} to {:?}", patient.user, patient.database)];
+                Ok((login.backend, details))
+            }
+            Ok(Err(failure)) => Err(login_trouble(failure)),
+            Err(_) => Err(Trouble::new(
+                "i/o timeout".to_owned(),
+                "See the database server's log.",
+            )),
+        }
+    }
+}
+
+impl Trouble {
+    fn new(cause: String, cure: &str) -> Self {
+        Self {
+            cause,
+            cure: cure.to_owned(),
+            details: Vec::new(),
+        }
+    }
+}
+
+impl Patient {
+    fn bearer(&self) -> Bearer {
+        Bearer {
+            user: self.user.clone(),
+            database: self.database.clone(),
+            client_addr: None,
+        }
+    }
+}
+
+fn login_trouble(failure: Failure) -> Trouble {
+    match failure {
+        Failure::Rejected(rejected) => {
+            let cure = match rejected.error.code.as_str() {
+                "28P01" | "28000" => {
+                    "The server does not let this role in with this password or token: check the role, \
+                     its password or IAM binding, and pg_hba.conf. With an AlloyDB or Cloud SQL token \
+                     the role must exist as an IAM user, and IAM authentication be on."
+                }
+                "3D000" => "Name an existing database with --database.",
+                _ => "See the database server's log.",
+            };
+            Trouble::new(
+                format!("{} ({})", rejected.error.message, rejected.error.code),
+                cure,
+            )
+        }
+        Failure::Refused(Refusal::NoCredentials) => Trouble::new(
+            "the server asks for a password".to_owned(),
+            "Put the role's password into PGPASSWORD, or set a token command.",
+        ),
+        Failure::Refused(refusal) => {
+            Trouble::new(refusal.to_string(), refusal.hint().unwrap_or_default())
+        }
+        Failure::ClientLeft | Failure::ClientLost(_) => {
+            Trouble::new("the login was given up".to_owned(), "")
+        }
+    }
+}
+
+fn tls_details(tls: &rustls::CommonState, mode: TlsMode) -> Vec<String> {
+    let version = tls
+        .protocol_version()
+        .and_then(|version| version.as_str().map(str::to_owned));
+    let cipher = tls
+        .negotiated_cipher_suite()
+        .and_then(|suite| suite.suite().as_str());
+    let mut details = vec![format!(
+        "{}, {}, {}",
+        version.unwrap_or_default(),
+        cipher.unwrap_or_default(),
+        if mode.verifies() {
+            "certificate verified"
+        } else {
+            "certificate not verified"
+        },
+    )];
+    let leaf = tls
+        .peer_certificates()
+        .and_then(|chain| CertificateSummary::from_der(chain.first()?));
+    if let Some(leaf) = leaf {
+        details.push(format!("subject {}", leaf.subject));
+        details.push(format!("issuer {}", leaf.issuer));
+        let names = if leaf.names.is_empty() {
+            "none".to_owned()
+        } else {
+            leaf.names.join(", ")
+        };
+        details.push(format!("names {names}"));
+        details.push(format!(
+            "valid from {} until {}",
+            leaf.not_before, leaf.not_after
+        ));
+    }
+    details
+}
+
+/// Runs the one statement that every server can run.
+async fn select_one(mut backend: Messages) -> Result<((), Vec<String>), Trouble> {
+    let cure = "See the database server's log.";
+    let lost = |error: &dyn std::error::Error| Trouble::new(error.to_string(), cure);
+    query(backend.output(), b"select 1");
+    backend.flush().await.map_err(|error| lost(&error))?;
+    let mut failure = None;
+    loop {
+        let frame = match timeout(Duration::from_secs(10), backend.next()).await {
+            Ok(frame) => frame.map_err(|error| lost(&error))?,
+            Err(_) => return Err(Trouble::new("i/o timeout".to_owned(), cure)),
+        };
+        match frame.tag {
+            tag::backend::READY_FOR_QUERY => break,
+            tag::backend::ERROR_RESPONSE => {
+                failure = ErrorView::decode(frame.body)
+                    .ok()
+                    .map(|error| error.message().into_owned());
+            }
+            _ => {}
+        }
+    }
+    terminate(backend.output());
+    // The answer is here: whether the server hears the goodbye is its own affair.
+    let _ = backend.flush().await;
+    match failure {
+        Some(message) => Err(Trouble::new(message, cure)),
+        None => Ok(((), vec!["select 1".to_owned()])),
+    }
+}

@@ -1,0 +1,265 @@
+//! Accepts clients, serves them, and comes to an orderly end.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use querycop_serve::{BindError, Endpoint, Listener, PeerAddr, Socket, Workers};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::accepted::Accepted;
+use crate::backend::Backend;
+use crate::config::Config;
+use crate::dropped_log::DroppedLog;
+use crate::metrics::{Dropped, Metrics};
+use crate::registry::Registry;
+use crate::reload::{Watch, reload};
+use crate::session;
+use crate::tls::{Acceptor, Connector, MaterialError};
+use crate::token::Tokens;
+
+/// Time for terminated sessions to say goodbye to their clients.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) backend: Backend,
+    pub(crate) tokens: Option<Arc<Tokens>>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) dropped_log: DroppedLog,
+    acceptor: ArcSwapOption<Acceptor>,
+}
+
+/// A gateway that is ready to be opened.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    startups: Arc<Semaphore>,
+    reload: Arc<Notify>,
+}
+
+/// A gateway whose port is open.
+#[derive(Debug)]
+pub struct Opened {
+    gateway: Gateway,
+    listener: Listener,
+    workers: Workers,
+}
+
+/// How a gateway came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Every session had ended.
+    Drained,
+    /// Sessions were cut off when the drain timeout was over.
+    Cut {
+        /// How many.
+        sessions: usize,
+    },
+}
+
+/// The port could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address can't be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The threads that run sessions can't be started.
+    #[error("starting worker threads")]
+    Workers(#[source] io::Error),
+}
+
+impl Shared {
+    /// TLS for the client leg, as of the last good files.
+    pub(crate) fn acceptor(&self) -> Option<Arc<Acceptor>> {
+        self.acceptor.load_full()
+    }
+
+    pub(crate) fn reload_client_tls(&self) -> Result<(), MaterialError> {
+        self.acceptor.store(load_acceptor(&self.config)?);
+        Ok(())
+    }
+}
+
+fn load_acceptor(config: &Config) -> Result<Option<Arc<Acceptor>>, MaterialError> {
+    config
+        .client_tls
+        .as_ref()
+        .map(|tls| Acceptor::load(tls).map(Arc::new))
+        .transpose()
+}
+
+impl Gateway {
+    /// Reads the certificate files. Must be called within a runtime: token commands run on it.
+    pub fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, MaterialError> {
+        let acceptor = load_acceptor(&config)?;
+        let backend = Backend::load(config.backend.clone())?;
+        let tokens = config
+            .backend
+            .token
+            .clone()
+            .map(|command| Tokens::new(command, Arc::clone(&metrics), Handle::current()));
+        let registry = Registry::new(&config.limits, Arc::clone(&metrics));
+        let startups = Arc::new(Semaphore::new(config.limits.max_startups));
+        let shared = Arc::new(Shared {
+            config,
+            backend,
+            tokens,
+            registry,
+            metrics,
+            dropped_log: DroppedLog::default(),
+            acceptor: ArcSwapOption::from(acceptor),
+        });
+        Ok(Self {
+            shared,
+            startups,
+            reload: Arc::default(),
+        })
+    }
+
+    /// The sessions that are being served.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.shared.registry)
+    }
+
+    /// Waking this reads the certificate files again.
+    pub fn reload_handle(&self) -> Arc<Notify> {
+        Arc::clone(&self.reload)
+    }
+
+    /// Opens the port.
+    pub fn open(self) -> Result<Opened, OpenError> {
+        let listener = Listener::bind(&self.shared.config.listen)?;
+        let workers = Workers::start(self.shared.config.limits.worker_threads, "session")
+            .map_err(OpenError::Workers)?;
+        Ok(Opened {
+            gateway: self,
+            listener,
+            workers,
+        })
+    }
+
+    /// The files whose change is watched for.
+    fn files(&self) -> BTreeSet<PathBuf> {
+        let config = &self.shared.config;
+        let client = config.client_tls.iter().flat_map(Acceptor::files);
+        client
+            .chain(Connector::files(&config.backend.tls))
+            .map(PathBuf::from)
+            .collect()
+    }
+}
+
+impl Opened {
+    /// Where clients connect.
+    pub fn endpoint(&self) -> &Endpoint {
+        self.listener.endpoint()
+    }
+
+    /// Serves until `stop` is ready; then takes no more clients, ends sessions as they become idle,
+    /// and cuts off the others after the drain timeout.
+    ///
+    /// Not cancel safe: a dropped call cuts off everybody at once.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Shutdown {
+        let Self {
+            gateway,
+            mut listener,
+            workers,
+        } = self;
+        let sessions = TaskTracker::new();
+        let mut stop = std::pin::pin!(stop);
+        let mut watch = Watch::begin(&gateway.files()).unwrap_or_else(|error| {
+            warn!(%error, "certificate files are not watched; SIGHUP still reads them");
+            None
+        });
+        loop {
+            let changed = async {
+                match &mut watch {
+                    Some(watch) => watch.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = &mut stop => break,
+                (socket, peer) = listener.accept() => gateway.start(socket, peer, &workers, &sessions),
+                () = changed => reload(&gateway.shared),
+                () = gateway.reload.notified() => reload(&gateway.shared),
+            }
+        }
+        drop(listener);
+        drain(&gateway.shared, &sessions).await
+    }
+}
+
+impl Gateway {
+    /// Hands a connection to the least busy worker.
+    fn start(&self, socket: Socket, peer: PeerAddr, workers: &Workers, sessions: &TaskTracker) {
+        let shared = Arc::clone(&self.shared);
+        shared.metrics.connection_accepted();
+        let Ok(startup) = Arc::clone(&self.startups).try_acquire_owned() else {
+            shared.metrics.dropped(Dropped::TooManyStartups);
+            if shared.dropped_log.admits(peer.ip()) {
+                warn!(client.addr = %peer, "connection dropped: too many have not sent a start-up packet");
+            }
+            return;
+        };
+        let socket = match socket.detach() {
+            Ok(socket) => socket,
+            Err(error) => {
+                warn!(client.addr = %peer, %error, "connection dropped: it can't be handed to a worker");
+                return;
+            }
+        };
+        let session = async move {
+            match socket.attach() {
+                Ok(socket) => {
+                    let id = Uuid::now_v7();
+                    session::serve(Accepted {
+                        shared,
+                        id,
+                        socket,
+                        peer,
+                        startup,
+                    })
+                    .await;
+                }
+                Err(error) => {
+                    warn!(client.addr = %peer, %error, "connection dropped: it can't be served");
+                }
+            }
+        };
+        workers.least_busy().spawn(sessions.track_future(session));
+    }
+}
+
+/// Ends the sessions: the idle ones now, the busy ones when they are done or out of time.
+async fn drain(shared: &Arc<Shared>, sessions: &TaskTracker) -> Shutdown {
+    let limit = shared.config.limits.drain_timeout;
+    info!(sessions = sessions.len(), timeout = ?limit, "shutting down, waiting for sessions");
+    sessions.close();
+    shared.registry.drain();
+    if timeout(limit, sessions.wait()).await.is_ok() {
+        return Shutdown::Drained;
+    }
+    let left = sessions.len();
+    warn!(
+        sessions = left,
+        "drain timeout is over, sessions are cut off"
+    );
+    shared.registry.terminate();
+    // Whoever does not even take the last words is cut off without them.
+    let _ = timeout(LAST_WORDS, sessions.wait()).await;
+    Shutdown::Cut { sessions: left }
+}

@@ -1,0 +1,325 @@
+//! Carries a session from its first statement to its end.
+//!
+//! One task polls both directions, so a round trip wakes no other task. Between messages the relay
+//! owns no buffer at all ([`Pipe`]).
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use querycop_serve::{Pipe, PipeError};
+use querycop_wire::SqlState;
+use querycop_wire::error_response::{ErrorResponse, Severity};
+use querycop_wire::frame::FrameError;
+use querycop_wire::frontend::terminate;
+use tokio::io::AsyncWrite;
+use tokio::time::Instant;
+use tracing::{Span, info, warn};
+
+use crate::conversation::{Conversation, FromClient, FromServer};
+use crate::leg::Leg;
+use crate::metrics::Metrics;
+use crate::registry::{Admission, Order, Phase};
+
+/// A session in which statements flow.
+pub(crate) struct Relay {
+    client: Leg,
+    backend: Leg,
+    to_backend: Pipe,
+    to_client: Pipe,
+    upward: Upward,
+    conversation: Conversation,
+    /// What `Pipe::with_first` found wrong with bytes that came with the login.
+    malformed: Option<Ending>,
+    admission: Admission,
+    began: Instant,
+}
+
+/// How far the direction from client to server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upward {
+    /// It flows.
+    Open,
+    /// The client has ended; the server is to be told.
+    Ended,
+    /// The server was told, or takes nothing any more: only its words are awaited.
+    Closed,
+}
+
+/// Why a relay ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// As client and server wished.
+    Orderly,
+    /// The client went away without a word.
+    ClientLost(io::Error),
+    /// The server went away without a word.
+    BackendLost {
+        cause: Option<io::Error>,
+        told: bool,
+    },
+    /// The client sent what can't be a message.
+    ClientMalformed(FrameError),
+    /// The server sent what can't be a message.
+    BackendMalformed(FrameError),
+    /// The gateway shuts down, and the session was idle.
+    Drained,
+    /// The gateway shuts down, and the session was not idle in time.
+    Terminated,
+}
+
+impl Relay {
+    /// A relay between two legs from each of which some bytes were already read.
+    pub(crate) fn new(
+        (client, from_client): (Leg, &[u8]),
+        (backend, from_backend): (Leg, &[u8]),
+        admission: Admission,
+    ) -> Self {
+        let mut conversation = Conversation::new();
+        let mut malformed = None;
+        let to_backend = Pipe::with_first(from_client, &mut FromClient(&mut conversation))
+            .unwrap_or_else(|error| {
+                malformed = Some(Ending::ClientMalformed(error));
+                Pipe::default()
+            });
+        let to_client = Pipe::with_first(from_backend, &mut FromServer(&mut conversation))
+            .unwrap_or_else(|error| {
+                malformed = Some(Ending::BackendMalformed(error));
+                Pipe::default()
+            });
+        Self {
+            client,
+            backend,
+            to_backend,
+            to_client,
+            upward: Upward::Open,
+            conversation,
+            malformed,
+            admission,
+            began: Instant::now(),
+        }
+    }
+
+    /// Carries the session to its end, and tells both sides. Not cancel safe.
+    pub(crate) async fn run(mut self: Box<Self>, span: &Span) -> Ending {
+        let client_tls = self.client.is_tls();
+        let backend_tls = self.backend.is_tls();
+        span.in_scope(|| {
+            info!(
+                client.tls = client_tls,
+                backend.tls = backend_tls,
+                "session established"
+            )
+        });
+        let ending = poll_fn(|cx| self.poll(cx)).await;
+        let (to_backend, to_client) = (self.to_backend.total(), self.to_client.total());
+        self.admission
+            .entry()
+            .set_progress(Phase::Idle, to_backend, to_client);
+        let duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        span.in_scope(|| {
+            info!(
+                bytes.to_backend = to_backend,
+                bytes.to_client = to_client,
+                duration_ms,
+                "session ended"
+            );
+        });
+        self.part(ending).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        if let Some(ending) = self.malformed.take() {
+            return Poll::Ready(ending);
+        }
+        let order = self.admission.entry().listen(cx.waker());
+        if let Poll::Ready(ending) = self.poll_upward(cx) {
+            return Poll::Ready(ending);
+        }
+        let mut inspect = FromServer(&mut self.conversation);
+        let downward = self
+            .to_client
+            .poll(cx, &mut self.backend, &mut self.client, &mut inspect);
+        match downward {
+            Poll::Pending => {}
+            Poll::Ready(Ok(_)) if self.conversation.end_was_announced() => {
+                return Poll::Ready(Ending::Orderly);
+            }
+            // A client that has closed its side of the connection expects the server to follow.
+            Poll::Ready(Ok(ended)) if ended.cause.is_none() && self.upward == Upward::Closed => {
+                return Poll::Ready(Ending::Orderly);
+            }
+            Poll::Ready(Ok(ended)) => {
+                let told = self.conversation.client_can_be_told();
+                return Poll::Ready(Ending::BackendLost {
+                    cause: ended.cause,
+                    told,
+                });
+            }
+            Poll::Ready(Err(PipeError::Write(error))) => {
+                return Poll::Ready(self.client_gone(error));
+            }
+            Poll::Ready(Err(PipeError::Inspect(error))) => {
+                return Poll::Ready(Ending::BackendMalformed(error));
+            }
+        }
+        let phase = self.conversation.phase();
+        self.admission
+            .entry()
+            .set_progress(phase, self.to_backend.total(), self.to_client.total());
+        match order {
+            Order::Serve => Poll::Pending,
+            Order::Drain if phase == Phase::Idle && self.nothing_under_way() => {
+                Poll::Ready(Ending::Drained)
+            }
+            Order::Drain => Poll::Pending,
+            Order::Terminate => Poll::Ready(Ending::Terminated),
+        }
+    }
+
+    /// Moves the direction from client to server, and closes it behind the client.
+    fn poll_upward(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        if self.upward == Upward::Open {
+            let mut inspect = FromClient(&mut self.conversation);
+            match self
+                .to_backend
+                .poll(cx, &mut self.client, &mut self.backend, &mut inspect)
+            {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(ended)) => {
+                    if let Some(error) = ended.cause {
+                        return Poll::Ready(self.client_gone(error));
+                    }
+                    self.upward = Upward::Ended;
+                }
+                // The server takes nothing any more. It may have said why: that is on its way down.
+                Poll::Ready(Err(PipeError::Write(_))) => self.upward = Upward::Closed,
+                Poll::Ready(Err(PipeError::Inspect(error))) => {
+                    return Poll::Ready(Ending::ClientMalformed(error));
+                }
+            }
+        }
+        if self.upward == Upward::Ended && Pin::new(&mut self.backend).poll_shutdown(cx).is_ready()
+        {
+            self.upward = Upward::Closed;
+        }
+        Poll::Pending
+    }
+
+    fn client_gone(&self, error: io::Error) -> Ending {
+        if self.conversation.end_was_announced() {
+            Ending::Orderly
+        } else {
+            Ending::ClientLost(error)
+        }
+    }
+
+    fn nothing_under_way(&self) -> bool {
+        self.to_backend.is_empty() && self.to_client.is_empty()
+    }
+
+    /// Tells each side what it can still be told, and closes both.
+    async fn part(self: Box<Self>, ending: Ending) -> Ending {
+        let last_words = ending.last_words();
+        let client_can_be_told =
+            self.conversation.client_can_be_told() && self.to_client.is_empty();
+        let server_can_be_told =
+            self.conversation.server_can_be_told() && self.to_backend.is_empty();
+        let Self {
+            client, backend, ..
+        } = *self;
+        match &ending {
+            Ending::Orderly | Ending::ClientLost(_) | Ending::BackendLost { .. } => drop(backend),
+            // Closing is enough of a word for a server that is in the middle of a message.
+            _ if !server_can_be_told => drop(backend),
+            Ending::ClientMalformed(_)
+            | Ending::BackendMalformed(_)
+            | Ending::Drained
+            | Ending::Terminated => {
+                let mut goodbye = Vec::new();
+                terminate(&mut goodbye);
+                tokio::spawn(async move { backend.farewell(&goodbye).await });
+            }
+        }
+        match last_words {
+            Some(response) if client_can_be_told => {
+                let mut message = Vec::new();
+                response.encode(&mut message);
+                client.farewell(&message).await;
+            }
+            // Cut within a message, and the client must see that it was.
+            Some(_) => client.abort(),
+            None if matches!(ending, Ending::Orderly) => client.farewell(b"").await,
+            None => drop(client),
+        }
+        ending
+    }
+}
+
+impl Ending {
+    /// What the client is told.
+    fn last_words(&self) -> Option<ErrorResponse> {
+        let fatal = |code, message: &str| ErrorResponse::new(Severity::Fatal, code, message);
+        match self {
+            Self::Orderly | Self::ClientLost(_) => None,
+            Self::BackendLost { .. } => Some(
+                fatal(
+                    SqlState::CONNECTION_FAILURE,
+                    "the database server closed the connection unexpectedly",
+                )
+                .hint(
+                    "The server ended abnormally, or the network between gateway and server broke. \
+                     Connect again; a statement that was running may or may not have taken effect.",
+                ),
+            ),
+            Self::ClientMalformed(error) => Some(fatal(
+                SqlState::PROTOCOL_VIOLATION,
+                &format!("malformed message from the client: {error}"),
+            )),
+            Self::BackendMalformed(_) => Some(fatal(
+                SqlState::PROTOCOL_VIOLATION,
+                "malformed message from the database server",
+            )),
+            Self::Drained | Self::Terminated => Some(
+                fatal(
+                    SqlState::ADMIN_SHUTDOWN,
+                    "terminating connection because the gateway is shutting down",
+                )
+                .hint("Connect again."),
+            ),
+        }
+    }
+
+    /// One line in the log, one count in the metrics, for what was not in order.
+    pub(crate) fn report(&self, metrics: &Metrics) {
+        match self {
+            Self::Orderly | Self::Drained => {}
+            Self::ClientLost(error) => {
+                metrics.session_broken("client_lost");
+                info!(%error, "connection to the client lost");
+            }
+            Self::BackendLost { cause, told } => {
+                metrics.session_broken("backend_lost");
+                let cause = cause.as_ref().map(tracing::field::display);
+                warn!(
+                    cause,
+                    client_told = told,
+                    "backend closed the connection unexpectedly"
+                );
+            }
+            Self::ClientMalformed(error) => {
+                metrics.session_broken("client_malformed");
+                info!(%error, "malformed message from the client");
+            }
+            Self::BackendMalformed(error) => {
+                metrics.session_broken("backend_malformed");
+                warn!(%error, "malformed message from the backend");
+            }
+            Self::Terminated => {
+                metrics.session_broken("terminated");
+                warn!("session terminated: it was not idle before the drain timeout");
+            }
+        }
+    }
+}

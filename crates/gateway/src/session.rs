@@ -1,0 +1,151 @@
+//! The life of a session, from the accepted socket to its last byte.
+
+use std::error::Error;
+use std::io;
+
+use tracing::{Instrument, Span, debug, info, info_span, warn};
+
+use crate::accepted::{Accepted, Negotiated};
+use crate::cancel;
+use crate::gateway::Shared;
+use crate::login::ServerError;
+use crate::messages::Messages;
+use crate::metrics::Dropped;
+use crate::refusal::{Blame, Refusal};
+use crate::relay::{Ending, Relay};
+
+/// How a session came to its end.
+pub(crate) enum End {
+    /// It was served.
+    Served(Ending),
+    /// It was no session, but a request to cancel one's statement.
+    Cancelled,
+}
+
+/// Why there is no session. The client has been told, where it could be.
+#[must_use]
+pub(crate) enum Stop {
+    /// The gateway refused the client, and said so.
+    Refused(Refusal),
+    /// The server refused the client; its words were passed on.
+    Rejected(ServerError),
+    /// The connection was closed without a word.
+    Dropped(Dropped, Option<Box<dyn Error + Send + Sync>>),
+    /// The client closed the connection.
+    ClientLeft,
+    /// The connection to the client broke.
+    ClientLost(io::Error),
+}
+
+impl Stop {
+    /// Tells the client why it is not served.
+    pub(crate) async fn refuse(client: Messages, refusal: Refusal) -> Self {
+        let mut last_words = Vec::new();
+        refusal.response().encode(&mut last_words);
+        client.farewell(&last_words).await;
+        Self::Refused(refusal)
+    }
+}
+
+/// Serves one connection.
+pub(crate) async fn serve(accepted: Accepted) {
+    let shared = std::sync::Arc::clone(&accepted.shared);
+    let peer = accepted.peer;
+    let span = info_span!(
+        "session",
+        session.id = %accepted.id,
+        client.addr = %peer,
+        db.user = tracing::field::Empty,
+        db.name = tracing::field::Empty,
+        backend = %shared.backend.settings.address,
+        backend.role = shared.backend.settings.role.map(crate::config::BackendRole::as_str),
+    );
+    // The stages before the relay live in a box that is gone when the relay begins: a session that
+    // is served holds no more memory than its relay needs. Nor is the relay inside the span, which
+    // would be entered and left at every message.
+    let outcome = match Box::pin(establish(accepted).instrument(span.clone())).await {
+        Ok(Established::Session(relay)) => Ok(End::Served(relay.run(&span).await)),
+        Ok(Established::Cancelled) => Ok(End::Cancelled),
+        Err(stop) => Err(stop),
+    };
+    report(&shared, &span, peer, outcome);
+}
+
+/// What became of a connection before the first statement.
+enum Established {
+    Session(Box<Relay>),
+    Cancelled,
+}
+
+async fn establish(accepted: Accepted) -> Result<Established, Stop> {
+    let shared = std::sync::Arc::clone(&accepted.shared);
+    let started = match accepted.negotiate().await? {
+        Negotiated::Session(started) => started,
+        Negotiated::Cancel { request, client } => {
+            cancel::forward(&shared, &request, client).await;
+            return Ok(Established::Cancelled);
+        }
+    };
+    let admitted = started.admit().await?;
+    let connected = admitted.connect().await?;
+    Ok(Established::Session(Box::new(connected.into_relay())))
+}
+
+/// One line in the log, one count in the metrics.
+fn report(
+    shared: &Shared,
+    span: &Span,
+    peer: querycop_serve::PeerAddr,
+    outcome: Result<End, Stop>,
+) {
+    let _entered = span.enter();
+    let metrics = &shared.metrics;
+    match outcome {
+        Ok(End::Served(ending)) => ending.report(metrics),
+        Ok(End::Cancelled) => {}
+        Err(Stop::Refused(refusal)) => {
+            metrics.refused(refusal.kind());
+            match refusal.blame() {
+                Blame::Operator => warn!("{refusal}"),
+                Blame::Client => info!("client refused: {refusal}"),
+            }
+        }
+        Err(Stop::Rejected(error)) => {
+            metrics.login_rejected();
+            warn!(sqlstate = error.code, "{}", error.message);
+        }
+        Err(Stop::Dropped(why, cause)) => {
+            metrics.dropped(why);
+            let cause = cause.map(|cause| chain(&*cause));
+            if shared.dropped_log.admits(peer.ip()) {
+                info!(
+                    reason = why.as_str(),
+                    cause, "connection dropped before start-up"
+                );
+            } else {
+                debug!(
+                    reason = why.as_str(),
+                    cause, "connection dropped before start-up"
+                );
+            }
+        }
+        Err(Stop::ClientLeft) => debug!("client left before its session began"),
+        Err(Stop::ClientLost(error)) => debug!(%error, "client lost before its session began"),
+    }
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many errors repeat their cause in their own text.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
