@@ -125,7 +125,7 @@ pub enum Roots {
 /// How TLS to the server begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsNegotiation {
-    /// Asked for with an SSLRequest.
+    /// Asked for with an `SSLRequest`.
     Postgres,
     /// At once, with ALPN `postgresql` (PostgreSQL 17 and later).
     Direct,

@@ -17,11 +17,19 @@ pub(crate) struct Conversation {
     owed: u32,
     /// Messages of the extended protocol were sent and no `Sync` yet.
     unsynced: bool,
-    /// The last message that made the server owe a `ReadyForQuery` was `Sync`.
-    last_was_sync: bool,
+    /// The last message that made the server owe a `ReadyForQuery`.
+    last_request: Request,
     in_transaction: bool,
-    client_terminated: bool,
-    server_said_goodbye: bool,
+    /// The client has sent `Terminate`, or the server an error that ends the session.
+    end_announced: bool,
+}
+
+/// A message that the server answers with `ReadyForQuery`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    /// `Query` or `FunctionCall`.
+    Statement,
+    Sync,
 }
 
 /// The client's half of the conversation.
@@ -38,10 +46,9 @@ impl Conversation {
             server_rest: 0,
             owed: 0,
             unsynced: false,
-            last_was_sync: false,
+            last_request: Request::Statement,
             in_transaction: false,
-            client_terminated: false,
-            server_said_goodbye: false,
+            end_announced: false,
         }
     }
 
@@ -68,19 +75,19 @@ impl Conversation {
 
     /// Whether the end of the connection is no surprise: the client or the server announced it.
     pub(crate) fn end_was_announced(&self) -> bool {
-        self.client_terminated || self.server_said_goodbye
+        self.end_announced
     }
 
     fn client_said(&mut self, tag: u8) {
         match tag {
             frontend::QUERY | frontend::FUNCTION_CALL => {
                 self.owed += 1;
-                self.last_was_sync = false;
+                self.last_request = Request::Statement;
             }
             frontend::SYNC => {
                 self.owed += 1;
                 self.unsynced = false;
-                self.last_was_sync = true;
+                self.last_request = Request::Sync;
             }
             frontend::PARSE
             | frontend::BIND
@@ -90,11 +97,11 @@ impl Conversation {
             | frontend::FLUSH => self.unsynced = true,
             // While it takes COPY data the server ignores Sync. So the ones that are under way when
             // the data end will never be answered; a Query is, when its COPY is complete.
-            frontend::COPY_DONE | frontend::COPY_FAIL if self.last_was_sync => {
+            frontend::COPY_DONE | frontend::COPY_FAIL if self.last_request == Request::Sync => {
                 self.owed = 0;
                 self.unsynced = true;
             }
-            frontend::TERMINATE => self.client_terminated = true,
+            frontend::TERMINATE => self.end_announced = true,
             _ => {}
         }
     }
@@ -109,7 +116,7 @@ impl Conversation {
                 let severity = ErrorView::decode(body)
                     .ok()
                     .and_then(|error| error.severity());
-                self.server_said_goodbye |=
+                self.end_announced |=
                     severity.is_some_and(|severity| severity == "FATAL" || severity == "PANIC");
             }
             _ => {}

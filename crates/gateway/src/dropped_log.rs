@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// One line for an address in this time.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 /// Addresses remembered; when there are more, all are forgotten, which costs lines and not memory.
 const MAX_ADDRESSES: usize = 4096;
 

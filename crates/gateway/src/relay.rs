@@ -110,7 +110,7 @@ impl Relay {
                 client.tls = client_tls,
                 backend.tls = backend_tls,
                 "session established"
-            )
+            );
         });
         let ending = poll_fn(|cx| self.poll(cx)).await;
         let (to_backend, to_client) = (self.to_backend.total(), self.to_client.total());

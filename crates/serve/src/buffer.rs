@@ -30,7 +30,9 @@ impl Buffer {
     /// Takes a buffer from this thread's store, or makes one.
     pub(crate) fn take() -> Self {
         let kept = FREE.with_borrow_mut(Vec::pop);
-        Self(Some(kept.unwrap_or_else(|| vec![0; BUFFER_SIZE].into_boxed_slice())))
+        Self(Some(
+            kept.unwrap_or_else(|| vec![0; BUFFER_SIZE].into_boxed_slice()),
+        ))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -12,7 +12,13 @@ pub fn raise_file_limit() -> io::Result<Option<u64>> {
     if limit.current == limit.maximum {
         return Ok(limit.current);
     }
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )?;
     Ok(limit.maximum)
 }
 

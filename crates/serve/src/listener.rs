@@ -65,9 +65,15 @@ impl Listener {
                 bind_unix(path).map(|listener| (endpoint.clone(), Kind::Unix(listener)))
             }
         };
-        let (endpoint, kind) =
-            bound.map_err(|cause| BindError { endpoint: endpoint.clone(), cause })?;
-        Ok(Self { kind, endpoint, pause: ACCEPT_PAUSE_MIN })
+        let (endpoint, kind) = bound.map_err(|cause| BindError {
+            endpoint: endpoint.clone(),
+            cause,
+        })?;
+        Ok(Self {
+            kind,
+            endpoint,
+            pause: ACCEPT_PAUSE_MIN,
+        })
     }
 
     /// The endpoint as bound: a port 0 has become the real one.
@@ -131,7 +137,8 @@ impl fmt::Display for Endpoint {
 }
 
 fn bind_tcp(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    let socket =
+        socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the connections of its predecessor to time out.
     socket.set_reuse_address(true)?;
     socket.bind(&SockAddr::from(addr))?;
@@ -219,7 +226,9 @@ mod tests {
     #[tokio::test]
     async fn port_zero_becomes_a_real_port() {
         let listener = Listener::bind(&Endpoint::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
-        let Endpoint::Tcp(addr) = listener.endpoint() else { panic!("not TCP") };
+        let Endpoint::Tcp(addr) = listener.endpoint() else {
+            panic!("not TCP")
+        };
         assert_ne!(addr.port(), 0);
     }
 }

@@ -171,12 +171,18 @@ impl Pipe {
             match Pin::new(&mut *reader).poll_read(cx, &mut room) {
                 Poll::Pending => break true,
                 Poll::Ready(Ok(())) if room.filled().is_empty() => {
-                    self.read_ended = Some(Ended { held: 0, cause: None });
+                    self.read_ended = Some(Ended {
+                        held: 0,
+                        cause: None,
+                    });
                     break true;
                 }
                 Poll::Ready(Ok(())) => self.end += room.filled().len(),
                 Poll::Ready(Err(error)) => {
-                    self.read_ended = Some(Ended { held: 0, cause: Some(error) });
+                    self.read_ended = Some(Ended {
+                        held: 0,
+                        cause: Some(error),
+                    });
                     break true;
                 }
             }
@@ -225,8 +231,15 @@ mod tests {
             if bytes.contains(&0) {
                 return Err("zero byte");
             }
-            let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-            Ok(if whole == 0 && bytes.len() == BUFFER_SIZE { bytes.len() } else { whole })
+            let whole = bytes
+                .iter()
+                .rposition(|&byte| byte == b'\n')
+                .map_or(0, |at| at + 1);
+            Ok(if whole == 0 && bytes.len() == BUFFER_SIZE {
+                bytes.len()
+            } else {
+                whole
+            })
         }
     }
 
@@ -245,7 +258,9 @@ mod tests {
         let (writer, mut receiver) = duplex(64);
         sender.write_all(b"one\ntwo\nthr").await.unwrap();
         drop(sender);
-        let ended = run(&mut Pipe::default(), reader, writer, Lines).await.unwrap();
+        let ended = run(&mut Pipe::default(), reader, writer, Lines)
+            .await
+            .unwrap();
         assert_eq!(ended.held, 3);
         let mut got = String::new();
         receiver.read_to_string(&mut got).await.unwrap();
@@ -257,7 +272,9 @@ mod tests {
         let (mut sender, reader) = duplex(64);
         let (writer, _receiver) = duplex(64);
         sender.write_all(b"a\0").await.unwrap();
-        let error = run(&mut Pipe::default(), reader, writer, Lines).await.unwrap_err();
+        let error = run(&mut Pipe::default(), reader, writer, Lines)
+            .await
+            .unwrap_err();
         assert!(matches!(error, PipeError::Inspect("zero byte")));
     }
 
@@ -267,7 +284,9 @@ mod tests {
         let (writer, receiver) = duplex(64);
         drop(receiver);
         sender.write_all(b"a\n").await.unwrap();
-        let error = run(&mut Pipe::default(), reader, writer, Lines).await.unwrap_err();
+        let error = run(&mut Pipe::default(), reader, writer, Lines)
+            .await
+            .unwrap_err();
         assert!(matches!(error, PipeError::Write(_)));
     }
 
@@ -278,7 +297,10 @@ mod tests {
         let mut pipe = Pipe::default();
         sender.write_all(b"a\n").await.unwrap();
         let pending = poll_fn(|cx| {
-            Poll::Ready(pipe.poll(cx, &mut reader, &mut writer, &mut Forward).is_pending())
+            Poll::Ready(
+                pipe.poll(cx, &mut reader, &mut writer, &mut Forward)
+                    .is_pending(),
+            )
         });
         assert!(pending.await);
         assert_eq!(pipe.total(), 2);
@@ -319,7 +341,7 @@ mod tests {
                 let relay = async { run(&mut pipe, reader, writer, Forward).await.unwrap() };
                 let mut got = Vec::new();
                 let receive = receiver.read_to_end(&mut got);
-                let (_, _, received) = tokio::join!(send, relay, receive);
+                let ((), _, received) = tokio::join!(send, relay, receive);
                 received.unwrap();
                 assert_eq!(got, expected);
             });

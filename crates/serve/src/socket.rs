@@ -14,7 +14,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 /// Idle time before the first keep-alive probe; below the five minutes after which common NAT
 /// gateways and load balancers forget a connection.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 /// Time between keep-alive probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Probes without an answer after which a peer counts as gone.

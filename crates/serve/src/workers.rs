@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// A set of worker threads. Dropping it ends the threads and whatever still runs on them.
 #[derive(Debug)]
 pub struct Workers {
-    workers: Vec<Worker>,
+    members: Vec<Worker>,
     threads: Vec<thread::JoinHandle<()>>,
     stop: CancellationToken,
 }
@@ -34,10 +34,14 @@ struct Running(Arc<AtomicUsize>);
 impl Workers {
     /// Starts `count` threads (at least one) named `NAME-0`, `NAME-1`, ….
     pub fn start(count: usize, name: &str) -> io::Result<Self> {
-        let mut set = Self { workers: Vec::new(), threads: Vec::new(), stop: CancellationToken::new() };
+        let mut set = Self {
+            members: Vec::new(),
+            threads: Vec::new(),
+            stop: CancellationToken::new(),
+        };
         for number in 0..count.max(1) {
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            set.workers.push(Worker {
+            set.members.push(Worker {
                 runtime: runtime.handle().clone(),
                 running: Arc::default(),
             });
@@ -52,7 +56,7 @@ impl Workers {
 
     /// The worker with the fewest tasks.
     pub fn least_busy(&self) -> &Worker {
-        self.workers
+        self.members
             .iter()
             .min_by_key(|worker| worker.running.load(Ordering::Relaxed))
             .expect("a set of workers is never empty")
@@ -60,7 +64,7 @@ impl Workers {
 
     /// How many threads there are.
     pub fn count(&self) -> usize {
-        self.workers.len()
+        self.members.len()
     }
 }
 
@@ -111,7 +115,9 @@ mod tests {
         for _ in 0..2 {
             let names = names.clone();
             workers.least_busy().spawn(async move {
-                names.send(thread::current().name().unwrap_or_default().to_owned()).unwrap();
+                names
+                    .send(thread::current().name().unwrap_or_default().to_owned())
+                    .unwrap();
                 std::future::pending::<()>().await;
             });
         }
@@ -124,8 +130,12 @@ mod tests {
     fn a_panic_does_not_take_the_worker_along() {
         let workers = Workers::start(1, "test").unwrap();
         let (done, seen) = mpsc::channel();
-        workers.least_busy().spawn(async { panic!("a session went wrong") });
-        workers.least_busy().spawn(async move { done.send(()).unwrap() });
+        workers
+            .least_busy()
+            .spawn(async { panic!("a session went wrong") });
+        workers
+            .least_busy()
+            .spawn(async move { done.send(()).unwrap() });
         seen.recv().unwrap();
     }
 }

@@ -78,7 +78,7 @@ impl Acceptor {
             .map(AsRef::as_ref)
     }
 
-    /// Runs the handshake after an SSLRequest. Not cancel safe.
+    /// Runs the handshake after an `SSLRequest`. Not cancel safe.
     pub(crate) async fn accept(&self, socket: Socket) -> Result<Leg, AcceptError> {
         let stream = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.config))
             .accept(socket)

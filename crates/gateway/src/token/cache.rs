@@ -221,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn many_at_once_share_one_mint() {
         let dir = tempfile::tempdir().unwrap();
-        let tokens = counting(dir.path(), Duration::from_secs(3600));
+        let tokens = counting(dir.path(), Duration::from_hours(1));
         let asked: Vec<_> = (0..50)
             .map(|_| {
                 let tokens = Arc::clone(&tokens);
@@ -236,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn roles_do_not_share_a_token() {
         let dir = tempfile::tempdir().unwrap();
-        let tokens = counting(dir.path(), Duration::from_secs(3600));
+        let tokens = counting(dir.path(), Duration::from_hours(1));
         assert_eq!(text(&tokens, "alice").await, "1");
         assert_eq!(text(&tokens, "bob").await, "2");
         assert_eq!(text(&tokens, "alice").await, "1");
@@ -245,7 +245,7 @@ mod tests {
     #[tokio::test]
     async fn a_refused_token_is_minted_anew() {
         let dir = tempfile::tempdir().unwrap();
-        let tokens = counting(dir.path(), Duration::from_secs(3600));
+        let tokens = counting(dir.path(), Duration::from_hours(1));
         let first = tokens.issue(bearer("alice")).await.unwrap();
         assert!(!first.reused);
         tokens.forget(bearer("alice"), &first.token);
@@ -262,7 +262,7 @@ mod tests {
         let settings = TokenCommand {
             command: format!("test -e {} && echo token", flag.display()),
             timeout: Duration::from_secs(30),
-            ttl: Duration::from_secs(3600),
+            ttl: Duration::from_hours(1),
         };
         let tokens = Tokens::new(settings, Arc::default(), Handle::current());
         tokens.issue(bearer("alice")).await.unwrap_err();
@@ -273,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn a_mint_outlives_the_one_who_asked() {
         let dir = tempfile::tempdir().unwrap();
-        let tokens = counting(dir.path(), Duration::from_secs(3600));
+        let tokens = counting(dir.path(), Duration::from_hours(1));
         {
             let mut asked = Box::pin(tokens.issue(bearer("alice")));
             let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(asked.as_mut().poll(cx)));

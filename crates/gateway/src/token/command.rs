@@ -207,6 +207,7 @@ fn readable(stderr: &[u8], output: &[u8]) -> String {
         .fold(text, |text, word| text.replace(word, "[redacted]"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "stands in map_err")]
 fn shell(error: io::Error) -> TokenError {
     TokenError::Shell(error.to_string())
 }
