@@ -1,2 +1,33 @@
-//! `querycop`: main(), arguments, telemetry, signals, exit codes.
-fn main() {}
+//! `querycop`: `main()`, arguments, telemetry, signals, exit codes.
+
+mod arguments;
+mod check;
+mod doctor;
+mod exit;
+mod run;
+mod settings;
+mod signals;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use arguments::Action;
+
+fn main() -> ExitCode {
+    let invocation = match arguments::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(ended) => return ended,
+    };
+    // A variable that is not UTF-8 can't be one of ours.
+    let environment: Vec<_> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let loaded = settings::load(invocation.config.clone(), &invocation.flags, &environment);
+    match invocation.action {
+        Action::Run => run::run(loaded),
+        Action::Check => check::check(loaded),
+        Action::Doctor(options) => doctor::doctor(loaded, &options, &environment),
+        Action::Completion(shell) => arguments::print_completion(shell),
+        Action::Reference => check::print_reference(),
+    }
+}

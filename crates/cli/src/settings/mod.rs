@@ -1,0 +1,128 @@
+//! Settings: from flags, environment and file to what the gateway is told to do.
+
+mod file;
+mod resolve;
+mod table;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use querycop_console::AdminKey;
+use querycop_gateway::config::Config;
+use tracing_subscriber::EnvFilter;
+
+pub(crate) use table::{SETTINGS, Setting};
+pub(crate) use values::{Problem, Source, Values};
+
+use table::NOT_YET;
+use values::nearest;
+
+/// The environment variable that names the configuration file.
+pub(crate) const CONFIG_ENV: &str = "GATEKEEPER_CONFIG";
+
+/// Everything that was set, complete and typed.
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) api_addr: SocketAddr,
+    pub(crate) admin_key: Option<AdminKey>,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_filter: EnvFilter,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What was found in flags, environment and file.
+pub(crate) struct Loaded {
+    pub(crate) values: Values,
+    pub(crate) settings: Result<Settings, Vec<Problem>>,
+    /// What looks like a mistake and need not be one.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+/// Reads file, environment and flags, each stronger than the one before.
+pub(crate) fn load(
+    config_flag: Option<PathBuf>,
+    flags: &[(&'static Setting, String)],
+    environment: &[(String, String)],
+) -> Loaded {
+    let mut values = Values::default();
+    let mut problems = Vec::new();
+    let variable = |name: &str| {
+        let found = environment.iter().find(|(variable, _)| variable == name);
+        found
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    };
+    if let Some(path) = config_flag.or_else(|| variable(CONFIG_ENV).map(PathBuf::from)) {
+        file::read(&path, &mut values, &mut problems);
+    }
+    for setting in SETTINGS {
+        if let Some(text) = variable(setting.env) {
+            values.set(setting, text, Source::Environment(setting.env));
+        }
+    }
+    for (setting, text) in flags {
+        values.set(setting, text, Source::Flag(setting.flag()));
+    }
+    for (later, _) in NOT_YET.iter().filter(|(name, _)| variable(name).is_some()) {
+        problems.push(Problem {
+            subject: (*later).to_owned(),
+            source: None,
+            message: "not available in this version".to_owned(),
+        });
+    }
+    let settings = match resolve::resolve(&values) {
+        Ok(settings) if problems.is_empty() => Ok(settings),
+        Ok(_) => Err(problems),
+        Err(more) => {
+            problems.extend(more);
+            Err(problems)
+        }
+    };
+    Loaded {
+        values,
+        settings,
+        warnings: unknown_variables(environment),
+    }
+}
+
+/// Variables with our prefix that are none of ours: a typing error, most likely.
+fn unknown_variables(environment: &[(String, String)]) -> Vec<Problem> {
+    let known = |name: &str| {
+        name == CONFIG_ENV
+            || SETTINGS.iter().any(|setting| setting.env == name)
+            || NOT_YET.iter().any(|(later, _)| *later == name)
+    };
+    environment
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| name.starts_with("GATEKEEPER_") && !known(name) && !from_kubernetes(name))
+        .map(|name| Problem {
+            subject: name.to_owned(),
+            source: None,
+            message: match nearest(name, SETTINGS.iter().map(|setting| setting.env)) {
+                Some(near) => format!("unknown variable, ignored; did you mean {near}?"),
+                None => "unknown variable, ignored".to_owned(),
+            },
+        })
+        .collect()
+}
+
+/// Kubernetes puts such variables into every container beside a service named `gatekeeper`.
+fn from_kubernetes(name: &str) -> bool {
+    let rest = name.trim_start_matches("GATEKEEPER_");
+    rest == "PORT"
+        || rest.starts_with("SERVICE_")
+        || (rest.starts_with("PORT_") && (rest.contains("_TCP") || rest.contains("_UDP")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,477 @@
+//! From texts to the typed configuration, with every mistake reported.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use querycop_console::AdminKey;
+use querycop_gateway::config::{
+    Backend, BackendAddress, BackendRole, BackendTls, ClientTls, Config, IdentityFiles, Limits,
+    Requirement, Roots, ScramOverTls, TlsMode, TlsNegotiation, TokenCommand,
+};
+use querycop_serve::Endpoint;
+use rustls_pki_types::ServerName;
+
+use super::values::{Problem, Values};
+use super::{LogFormat, Settings};
+
+/// Reads settings one by one and collects what is wrong with them.
+struct Reader<'a> {
+    values: &'a Values,
+    problems: Vec<Problem>,
+}
+
+/// Turns texts into settings, or into all that is wrong with them.
+pub(crate) fn resolve(values: &Values) -> Result<Settings, Vec<Problem>> {
+    let mut reader = Reader {
+        values,
+        problems: Vec::new(),
+    };
+    let settings = reader.settings();
+    match settings {
+        Some(settings) if reader.problems.is_empty() => Ok(settings),
+        _ => Err(reader.problems),
+    }
+}
+
+impl Reader<'_> {
+    fn settings(&mut self) -> Option<Settings> {
+        // Every part is read before the first one that is missing ends the matter.
+        let listen = self.listen();
+        let client_tls = self.client_tls();
+        let api_addr = self.api_addr();
+        let admin_key = self.optional("api.admin_key", |text| {
+            AdminKey::new(text.to_owned()).map_err(|error| error.to_string())
+        });
+        let backend = self.backend();
+        let scram_over_tls = self.word(
+            "client_auth.scram_over_tls",
+            &[
+                ("terminate", ScramOverTls::Terminate),
+                ("fail", ScramOverTls::Fail),
+            ],
+        );
+        let limits = self.limits();
+        let log_format = self.word(
+            "log.format",
+            &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+        );
+        let log_level = self.optional("log.level", |text| {
+            tracing_subscriber::EnvFilter::builder()
+                .parse(text)
+                .map_err(|error| error.to_string())
+        });
+        self.check_client_auth(listen.as_ref());
+        Some(Settings {
+            config: Config {
+                listen: listen?,
+                client_tls: client_tls?,
+                backend: backend?,
+                scram_over_tls: scram_over_tls?,
+                limits: limits?,
+            },
+            api_addr: api_addr?,
+            admin_key,
+            log_format: log_format?,
+            log_filter: log_level?,
+        })
+    }
+
+    fn listen(&mut self) -> Option<Endpoint> {
+        let port = self.parse::<u16>("listen.port", "a port between 0 and 65535");
+        let address = self.text("listen.address")?;
+        if address.starts_with('/') {
+            let path = PathBuf::from(address).join(format!(".s.PGSQL.{}", port?));
+            return Some(Endpoint::Unix(path));
+        }
+        let ip = self.parse::<IpAddr>("listen.address", "an IP address or an absolute path");
+        Some(Endpoint::Tcp(SocketAddr::new(ip?, port?)))
+    }
+
+    fn api_addr(&mut self) -> Option<SocketAddr> {
+        let ip = self.parse::<IpAddr>("api.address", "an IP address");
+        let port = self.parse::<u16>("api.port", "a port between 0 and 65535");
+        Some(SocketAddr::new(ip?, port?))
+    }
+
+    /// `None`: something is wrong. `Some(None)`: no TLS.
+    #[expect(
+        clippy::option_option,
+        reason = "wrong, absent and present are three things"
+    )]
+    fn client_tls(&mut self) -> Option<Option<ClientTls>> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mode {
+            Disable,
+            Prefer,
+            Require,
+        }
+        let client_ca = self.text("listen.tls_client_ca").map(PathBuf::from);
+        let words = [
+            ("disable", Mode::Disable),
+            ("prefer", Mode::Prefer),
+            ("require", Mode::Require),
+        ];
+        let mode = match self.text("listen.tls_mode") {
+            Some(_) => Some(self.word("listen.tls_mode", &words)?),
+            None => None,
+        };
+        let identity = self.identity("listen.tls_cert", "listen.tls_key")?;
+        let Some(identity) = identity else {
+            if client_ca.is_some() {
+                self.note(
+                    "listen.tls_client_ca",
+                    "needs listen.tls_cert and listen.tls_key",
+                );
+            }
+            if matches!(mode, Some(Mode::Prefer | Mode::Require)) {
+                self.note(
+                    "listen.tls_mode",
+                    "needs listen.tls_cert and listen.tls_key",
+                );
+            }
+            return Some(None);
+        };
+        // A client without TLS shows no certificate, so it would go around the check.
+        if client_ca.is_some() && matches!(mode, Some(Mode::Prefer | Mode::Disable)) {
+            self.note(
+                "listen.tls_client_ca",
+                "needs listen.tls_mode to be require",
+            );
+        }
+        let required = match mode {
+            Some(Mode::Disable) => return Some(None),
+            Some(Mode::Require) => Requirement::Required,
+            None if client_ca.is_some() => Requirement::Required,
+            Some(Mode::Prefer) | None => Requirement::Optional,
+        };
+        Some(Some(ClientTls {
+            required,
+            identity,
+            client_ca,
+        }))
+    }
+
+    /// A certificate and its key: both or neither.
+    #[expect(
+        clippy::option_option,
+        reason = "wrong, absent and present are three things"
+    )]
+    fn identity(&mut self, certificate: &str, key: &str) -> Option<Option<IdentityFiles>> {
+        match (self.text(certificate), self.text(key)) {
+            (Some(certificate), Some(key)) => Some(Some(IdentityFiles {
+                certificate: certificate.into(),
+                key: key.into(),
+            })),
+            (None, None) => Some(None),
+            (Some(_), None) => self.wrong(certificate, &format!("needs {key}")),
+            (None, Some(_)) => self.wrong(key, &format!("needs {certificate}")),
+        }
+    }
+
+    fn backend(&mut self) -> Option<Backend> {
+        let port = self.parse::<u16>("backend.port", "a port between 1 and 65535");
+        let host = self.text("backend.host");
+        if host.is_none() {
+            self.problems.push(Problem {
+                subject: "backend.host".to_owned(),
+                source: None,
+                message:
+                    "not set; set GATEKEEPER_BACKEND_HOST to the database's host name or address"
+                        .to_owned(),
+            });
+        }
+        let role = self.optional_word(
+            "backend.role",
+            &[
+                ("primary", BackendRole::Primary),
+                ("replica", BackendRole::Replica),
+            ],
+        );
+        let connect_timeout = self.positive("backend.connect_timeout");
+        let tls = self.backend_tls(host.as_deref());
+        let token = self.token();
+        let address = host
+            .zip(port)
+            .map(|(host, port)| match host.strip_prefix('/') {
+                Some(_) => BackendAddress::unix(host.as_ref(), port),
+                None => BackendAddress::Tcp { host, port },
+            });
+        if let (Some(address), Some(tls), Some(Some(_))) = (&address, &tls, &token) {
+            self.check_token_in_clear(address, tls.mode);
+        }
+        Some(Backend {
+            address: address?,
+            tls: tls?,
+            role,
+            token: token?,
+            connect_timeout: connect_timeout?,
+        })
+    }
+
+    fn backend_tls(&mut self, host: Option<&str>) -> Option<BackendTls> {
+        let modes = [
+            TlsMode::Disable,
+            TlsMode::Prefer,
+            TlsMode::Require,
+            TlsMode::VerifyCa,
+            TlsMode::VerifyFull,
+        ];
+        let mode = self.word("backend.tls_mode", &modes.map(|mode| (mode.as_str(), mode)));
+        let negotiation = self.word(
+            "backend.tls_negotiation",
+            &[
+                ("postgres", TlsNegotiation::Postgres),
+                ("direct", TlsNegotiation::Direct),
+            ],
+        );
+        let identity = self.identity("backend.tls_cert", "backend.tls_key");
+        let ca_file = self.text("backend.tls_ca_file");
+        let local = host.is_some_and(|host| host.starts_with('/'));
+        let given = self.text("backend.tls_server_name");
+        let server_name = match (given, host) {
+            (Some(name), _) => self.server_name("backend.tls_server_name", &name),
+            (None, Some(host)) if !local => self.server_name("backend.host", host),
+            (None, _) => None,
+        };
+        let (mode, negotiation) = (mode?, negotiation?);
+        if mode == TlsMode::VerifyCa && ca_file.is_none() {
+            self.note(
+                "backend.tls_mode",
+                "verify-ca needs backend.tls_ca_file: a file, or \"system\" for the authorities of \
+                 the operating system",
+            );
+        }
+        if mode.always_encrypts() && local {
+            self.note("backend.tls_mode", "PostgreSQL has no TLS on Unix sockets");
+        }
+        // libpq refuses the same: what must not fall back can't be combined with falling back.
+        if negotiation == TlsNegotiation::Direct && !mode.always_encrypts() {
+            self.note(
+                "backend.tls_negotiation",
+                "direct needs backend.tls_mode to be require or stricter",
+            );
+        }
+        let roots = match ca_file.as_deref() {
+            None | Some("system") => Roots::System,
+            Some(path) => Roots::File(path.into()),
+        };
+        Some(BackendTls {
+            mode,
+            roots,
+            server_name,
+            identity: identity?,
+            negotiation,
+        })
+    }
+
+    fn server_name(&mut self, key: &str, name: &str) -> Option<ServerName<'static>> {
+        match ServerName::try_from(name.to_owned()) {
+            Ok(name) => Some(name),
+            Err(_) => self.wrong(
+                key,
+                &format!("{name:?} is neither a host name nor an IP address"),
+            ),
+        }
+    }
+
+    /// `None`: something is wrong. `Some(None)`: no token.
+    #[expect(
+        clippy::option_option,
+        reason = "wrong, absent and present are three things"
+    )]
+    fn token(&mut self) -> Option<Option<TokenCommand>> {
+        let timeout = self.positive("backend.token_timeout");
+        let ttl = self.duration("backend.token_ttl");
+        match self.text("backend.token_cmd") {
+            Some(command) => Some(Some(TokenCommand {
+                command,
+                timeout: timeout?,
+                ttl: ttl?,
+            })),
+            None => Some(None),
+        }
+    }
+
+    /// A token must not cross a network in clear (querycop.md §2).
+    fn check_token_in_clear(&mut self, address: &BackendAddress, mode: TlsMode) {
+        let allowed = self
+            .boolean("backend.token_allow_plaintext_loopback")
+            .unwrap_or(false);
+        if mode.always_encrypts() || mode == TlsMode::Disable && allowed && is_local(address) {
+            return;
+        }
+        let message = format!(
+            "GATEKEEPER_BACKEND_TOKEN_CMD can't be used with GATEKEEPER_BACKEND_TLS_MODE {}: the token \
+             would cross the network in clear; use require, verify-ca or verify-full{}",
+            mode.as_str(),
+            if mode == TlsMode::Disable && is_local(address) {
+                ", or allow it for this machine with \
+                 GATEKEEPER_BACKEND_TOKEN_ALLOW_PLAINTEXT_LOOPBACK=true"
+            } else {
+                ""
+            },
+        );
+        self.note("backend.tls_mode", &message);
+    }
+
+    /// With a token, whoever reaches the port is let in (querycop.md §3).
+    fn check_client_auth(&mut self, listen: Option<&Endpoint>) {
+        let later = ["scram", "cert", "jwt"];
+        if let Some(method) = self
+            .text("client_auth.method")
+            .filter(|m| later.contains(&m.as_str()))
+        {
+            self.note(
+                "client_auth.method",
+                &format!("{method} is not available in this version"),
+            );
+            return;
+        }
+        self.word("client_auth.method", &[("any", ())]);
+        let allowed = self
+            .boolean("client_auth.allow_unauthenticated")
+            .unwrap_or(false);
+        let open = match listen {
+            Some(Endpoint::Tcp(addr)) => !addr.ip().to_canonical().is_loopback(),
+            Some(Endpoint::Unix(_)) | None => false,
+        };
+        if self.text("backend.token_cmd").is_some() && open && !allowed {
+            self.note(
+                "client_auth.method",
+                "with GATEKEEPER_BACKEND_TOKEN_CMD, method any lets in whoever reaches the port, and \
+                 listen.address can be reached from other machines; listen on a loopback address or \
+                 a Unix socket, or set GATEKEEPER_ALLOW_UNAUTHENTICATED_CLIENTS=true",
+            );
+        }
+    }
+
+    fn limits(&mut self) -> Option<Limits> {
+        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        let max_sessions = self.count("limits.max_sessions");
+        let max_sessions_per_role = match self.text("limits.max_sessions_per_role") {
+            Some(_) => Some(self.count("limits.max_sessions_per_role")?),
+            None => None,
+        };
+        let max_startups = self.count("limits.max_startups");
+        let startup_timeout = self.positive("limits.startup_timeout");
+        let login_timeout = self.positive("limits.login_timeout");
+        let drain_timeout = self.duration("limits.drain_timeout");
+        let worker_threads = match self.text("limits.worker_threads") {
+            Some(_) => self.count("limits.worker_threads"),
+            None => Some(cores),
+        };
+        Some(Limits {
+            max_sessions: max_sessions?,
+            max_sessions_per_role,
+            max_startups: max_startups?,
+            startup_timeout: startup_timeout?,
+            login_timeout: login_timeout?,
+            drain_timeout: drain_timeout?,
+            worker_threads: worker_threads?,
+        })
+    }
+}
+
+/// Single values.
+impl Reader<'_> {
+    fn text(&self, key: &str) -> Option<String> {
+        self.values.value(key).map(|value| value.text)
+    }
+
+    /// Notes a mistake.
+    fn note(&mut self, key: &str, message: &str) {
+        self.problems.push(Problem {
+            subject: key.to_owned(),
+            source: self.values.value(key).map(|value| value.source),
+            message: message.to_owned(),
+        });
+    }
+
+    /// Notes a mistake that leaves no value; always `None`.
+    fn wrong<T>(&mut self, key: &str, message: &str) -> Option<T> {
+        self.note(key, message);
+        None
+    }
+
+    fn optional<T, E: Display>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match read(&self.text(key)?) {
+            Ok(value) => Some(value),
+            Err(error) => self.wrong(key, &error.to_string()),
+        }
+    }
+
+    fn parse<T: FromStr>(&mut self, key: &str, wanted: &str) -> Option<T> {
+        self.optional(key, |text| {
+            text.parse()
+                .map_err(|_| format!("{text:?} is not {wanted}"))
+        })
+    }
+
+    fn count(&mut self, key: &str) -> Option<usize> {
+        self.optional(key, |text| match text.parse() {
+            Ok(count) if count > 0 => Ok(count),
+            Ok(_) | Err(_) => Err(format!("{text:?} is not a number above 0")),
+        })
+    }
+
+    fn boolean(&mut self, key: &str) -> Option<bool> {
+        self.word(key, &[("true", true), ("false", false)])
+    }
+
+    fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        self.optional(key, |text| {
+            let found = words
+                .iter()
+                .find(|(word, _)| *word == text)
+                .map(|(_, value)| *value);
+            found.ok_or_else(|| {
+                let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+                format!("{text:?} is not one of {}", known.join(", "))
+            })
+        })
+    }
+
+    fn optional_word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        self.text(key).and_then(|_| self.word(key, words))
+    }
+
+    fn duration(&mut self, key: &str) -> Option<Duration> {
+        self.optional(key, |text| {
+            if text == "0" {
+                return Ok(Duration::ZERO);
+            }
+            let parsed = text.parse::<SignedDuration>().ok();
+            parsed
+                .and_then(|duration| Duration::try_from(duration).ok())
+                .ok_or_else(|| format!("{text:?} is not a duration such as 500ms, 10s or 1m30s"))
+        })
+    }
+
+    fn positive(&mut self, key: &str) -> Option<Duration> {
+        match self.duration(key)? {
+            Duration::ZERO => self.wrong(key, "must be longer than 0"),
+            duration => Some(duration),
+        }
+    }
+}
+
+/// Whether the server is on this machine, as far as its address tells.
+fn is_local(address: &BackendAddress) -> bool {
+    match address {
+        BackendAddress::Unix(_) => true,
+        BackendAddress::Tcp { host, .. } => {
+            host == "localhost"
+                || host
+                    .parse::<IpAddr>()
+                    .is_ok_and(|ip| ip.to_canonical().is_loopback())
+        }
+    }
+}

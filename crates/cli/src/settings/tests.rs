@@ -1,0 +1,298 @@
+use std::time::Duration;
+
+use querycop_gateway::config::{BackendAddress, Requirement, Roots, TlsMode};
+use querycop_serve::Endpoint;
+
+use super::*;
+
+const HOST: (&str, &str) = ("GATEKEEPER_BACKEND_HOST", "db.example");
+const TOKEN: (&str, &str) = ("GATEKEEPER_BACKEND_TOKEN_CMD", "echo token");
+
+fn load_env(variables: &[(&str, &str)]) -> Loaded {
+    let owned: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    load(None, &[], &owned)
+}
+
+fn settings(variables: &[(&str, &str)]) -> Settings {
+    match load_env(variables).settings {
+        Ok(settings) => settings,
+        Err(problems) => panic!("{problems:?}"),
+    }
+}
+
+fn problems(variables: &[(&str, &str)]) -> Vec<String> {
+    match load_env(variables).settings {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_host_is_all_that_is_needed() {
+    let settings = settings(&[HOST]);
+    let config = settings.config;
+    assert_eq!(
+        config.listen,
+        Endpoint::Tcp("127.0.0.1:15432".parse().unwrap())
+    );
+    assert_eq!(
+        config.backend.address,
+        BackendAddress::Tcp {
+            host: "db.example".to_owned(),
+            port: 5432
+        }
+    );
+    assert_eq!(config.backend.tls.mode, TlsMode::Prefer);
+    assert_eq!(config.backend.tls.roots, Roots::System);
+    assert_eq!(config.limits.drain_timeout, Duration::from_secs(30));
+    assert!(config.client_tls.is_none());
+    assert!(config.backend.token.is_none());
+    assert_eq!(settings.api_addr, "127.0.0.1:8080".parse().unwrap());
+}
+
+#[test]
+fn without_a_host_the_variable_is_named() {
+    let problems = problems(&[]);
+    assert_eq!(problems.len(), 1);
+    assert!(
+        problems[0].contains("GATEKEEPER_BACKEND_HOST"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let problems = problems(&[
+        ("GATEKEEPER_LISTEN_PORT", "many"),
+        ("GATEKEEPER_BACKEND_TLS_MODE", "sometimes"),
+        ("GATEKEEPER_DRAIN_TIMEOUT", "soon"),
+        ("GATEKEEPER_MAX_SESSIONS", "0"),
+        ("ADMIN_API_KEY", "hunter2"),
+    ]);
+    let about = |text: &str| problems.iter().any(|problem| problem.contains(text));
+    assert!(
+        about("listen.port (GATEKEEPER_LISTEN_PORT): \"many\""),
+        "{problems:?}"
+    );
+    assert!(about(
+        "backend.tls_mode (GATEKEEPER_BACKEND_TLS_MODE): \"sometimes\" is not one of"
+    ));
+    assert!(about("limits.drain_timeout"));
+    assert!(about("limits.max_sessions"));
+    assert!(about("api.admin_key"));
+    assert!(about("backend.host"));
+    assert!(!about("hunter2"), "a secret is in {problems:?}");
+}
+
+#[test]
+fn flags_win_over_the_environment_and_it_over_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("querycop.toml");
+    std::fs::write(
+        &path,
+        "[backend]\nhost = 'from-file'\nport = 1\n[listen]\nport = 1\n",
+    )
+    .unwrap();
+    let environment = [
+        ("GATEKEEPER_BACKEND_PORT".to_owned(), "2".to_owned()),
+        ("GATEKEEPER_LISTEN_PORT".to_owned(), "2".to_owned()),
+    ];
+    let flags = [(Setting::of_key("listen.port").unwrap(), "3".to_owned())];
+    let loaded = load(Some(path.clone()), &flags, &environment);
+    let value = |key: &str| loaded.values.value(key).unwrap();
+    assert_eq!(value("backend.host").source, Source::File { path, line: 2 });
+    assert_eq!(
+        value("backend.port").source,
+        Source::Environment("GATEKEEPER_BACKEND_PORT")
+    );
+    assert_eq!(value("backend.port").text, "2");
+    assert_eq!(
+        value("listen.port").source,
+        Source::Flag("listen-port".to_owned())
+    );
+    assert_eq!(value("listen.port").text, "3");
+}
+
+#[test]
+fn a_token_never_goes_with_a_mode_that_may_be_in_clear() {
+    for mode in ["disable", "prefer"] {
+        let problems = problems(&[HOST, TOKEN, ("GATEKEEPER_BACKEND_TLS_MODE", mode)]);
+        assert_eq!(problems.len(), 1, "{mode}: {problems:?}");
+        assert!(
+            problems[0].contains("GATEKEEPER_BACKEND_TOKEN_CMD"),
+            "{problems:?}"
+        );
+        assert!(
+            problems[0].contains("GATEKEEPER_BACKEND_TLS_MODE"),
+            "{problems:?}"
+        );
+    }
+    for mode in ["require", "verify-full"] {
+        settings(&[HOST, TOKEN, ("GATEKEEPER_BACKEND_TLS_MODE", mode)]);
+    }
+}
+
+#[test]
+fn the_exemption_for_loopback_is_for_disable_and_this_machine_only() {
+    let allow = ("GATEKEEPER_BACKEND_TOKEN_ALLOW_PLAINTEXT_LOOPBACK", "true");
+    let with = |host, mode| {
+        problems(&[
+            ("GATEKEEPER_BACKEND_HOST", host),
+            TOKEN,
+            allow,
+            ("GATEKEEPER_BACKEND_TLS_MODE", mode),
+        ])
+    };
+    for local in ["127.0.0.1", "::1", "localhost", "/run/postgresql"] {
+        assert_eq!(with(local, "disable"), [""; 0], "{local}");
+    }
+    assert_eq!(with("127.0.0.1", "prefer").len(), 1);
+    assert_eq!(with("db.example", "disable").len(), 1);
+}
+
+#[test]
+fn a_token_is_not_for_everybody_on_the_network() {
+    let open = ("GATEKEEPER_LISTEN_ADDRESS", "0.0.0.0");
+    let tls = ("GATEKEEPER_BACKEND_TLS_MODE", "verify-full");
+    let refused = problems(&[HOST, TOKEN, tls, open]);
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(
+        refused[0].contains("GATEKEEPER_ALLOW_UNAUTHENTICATED_CLIENTS=true"),
+        "{refused:?}"
+    );
+    settings(&[
+        HOST,
+        TOKEN,
+        tls,
+        open,
+        ("GATEKEEPER_ALLOW_UNAUTHENTICATED_CLIENTS", "true"),
+    ]);
+    settings(&[HOST, tls, open]);
+    settings(&[HOST, TOKEN, tls, ("GATEKEEPER_LISTEN_ADDRESS", "/tmp")]);
+    settings(&[HOST, TOKEN, tls, ("GATEKEEPER_LISTEN_ADDRESS", "::1")]);
+}
+
+#[test]
+fn what_comes_later_is_refused_and_not_ignored() {
+    for (name, value) in [
+        (
+            "GATEKEEPER_BACKEND_INSTANCE",
+            "projects/p/locations/l/clusters/c/instances/i",
+        ),
+        ("GATEKEEPER_BACKEND_IAM_AUTH", "true"),
+        ("GATEKEEPER_CLIENT_AUTH", "scram"),
+        ("GATEKEEPER_CLIENT_AUTH", "jwt"),
+    ] {
+        let problems = problems(&[HOST, (name, value)]);
+        assert_eq!(problems.len(), 1, "{name}: {problems:?}");
+        assert!(
+            problems[0].contains("not available in this version"),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn certificate_and_key_come_together() {
+    let certificate = ("GATEKEEPER_PROXY_TLS_CERT", "/c.pem");
+    let key = ("GATEKEEPER_PROXY_TLS_KEY", "/k.pem");
+    assert_eq!(problems(&[HOST, certificate]).len(), 1);
+    assert_eq!(problems(&[HOST, key]).len(), 1);
+    let tls = settings(&[HOST, certificate, key])
+        .config
+        .client_tls
+        .unwrap();
+    assert_eq!(tls.required, Requirement::Optional);
+    assert_eq!(
+        problems(&[HOST, ("GATEKEEPER_PROXY_TLS_MODE", "require")]).len(),
+        1
+    );
+}
+
+#[test]
+fn a_client_authority_makes_tls_required() {
+    let files = [
+        HOST,
+        ("GATEKEEPER_PROXY_TLS_CERT", "/c.pem"),
+        ("GATEKEEPER_PROXY_TLS_KEY", "/k.pem"),
+        ("GATEKEEPER_PROXY_TLS_CLIENT_CA", "/ca.pem"),
+    ];
+    let tls = settings(&files).config.client_tls.unwrap();
+    assert_eq!(tls.required, Requirement::Required);
+    let with_prefer = [&files[..], &[("GATEKEEPER_PROXY_TLS_MODE", "prefer")]].concat();
+    assert_eq!(problems(&with_prefer).len(), 1);
+}
+
+#[test]
+fn verify_ca_asks_whom_to_believe() {
+    let mode = ("GATEKEEPER_BACKEND_TLS_MODE", "verify-ca");
+    assert_eq!(problems(&[HOST, mode]).len(), 1);
+    let roots = |file| {
+        settings(&[HOST, mode, ("GATEKEEPER_BACKEND_TLS_CA_FILE", file)])
+            .config
+            .backend
+            .tls
+            .roots
+    };
+    assert_eq!(roots("system"), Roots::System);
+    assert_eq!(roots("/ca.pem"), Roots::File("/ca.pem".into()));
+}
+
+#[test]
+fn direct_tls_does_not_go_with_falling_back() {
+    let direct = ("GATEKEEPER_BACKEND_TLS_NEGOTIATION", "direct");
+    assert_eq!(problems(&[HOST, direct]).len(), 1);
+    settings(&[HOST, direct, ("GATEKEEPER_BACKEND_TLS_MODE", "require")]);
+}
+
+#[test]
+fn a_directory_means_a_unix_socket() {
+    let settings = settings(&[
+        ("GATEKEEPER_BACKEND_HOST", "/run/postgresql"),
+        ("GATEKEEPER_LISTEN_ADDRESS", "/run/querycop"),
+    ]);
+    assert_eq!(
+        settings.config.listen,
+        Endpoint::Unix("/run/querycop/.s.PGSQL.15432".into())
+    );
+    assert_eq!(
+        settings.config.backend.address,
+        BackendAddress::Unix("/run/postgresql/.s.PGSQL.5432".into())
+    );
+}
+
+#[test]
+fn an_empty_variable_counts_as_not_set() {
+    let settings = settings(&[HOST, ("GATEKEEPER_LISTEN_PORT", "")]);
+    assert_eq!(
+        settings.config.listen,
+        Endpoint::Tcp("127.0.0.1:15432".parse().unwrap())
+    );
+}
+
+#[test]
+fn a_mistyped_variable_is_warned_of() {
+    let loaded = load_env(&[
+        HOST,
+        ("GATEKEEPER_PROXY_TLSMODE", "require"),
+        ("GATEKEEPER_PORT_5432_TCP_ADDR", "10.0.0.1"),
+        ("GATEKEEPER_SERVICE_HOST", "10.0.0.1"),
+    ]);
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "GATEKEEPER_PROXY_TLSMODE: unknown variable, ignored; did you mean GATEKEEPER_PROXY_TLS_MODE?"
+        ]
+    );
+}
+
+#[test]
+fn secrets_are_masked() {
+    let loaded = load_env(&[HOST, ("ADMIN_API_KEY", "0123456789abcdef")]);
+    let key = loaded.values.shown().find(|(setting, _)| setting.secret);
+    assert_eq!(key.unwrap().1.unwrap().text, "********");
+}
