@@ -2,9 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use querycop_serve::{PeerAddr, Socket};
-use querycop_wire::startup::{self, CancelRequest, ForeignProtocol, StartupError, StartupPacket};
+use querycop_wire::startup::{
+    self, CancelRequest, ForeignProtocol, StartupError, StartupMessage, StartupPacket,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -22,6 +25,10 @@ use crate::tls::AcceptError;
 
 /// The first byte of a TLS handshake, and of no start-up packet: its length would be over 369 million.
 const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Time for the first byte once the gateway shuts down: a start-up packet that is on its way still
+/// gets an answer, and a health check that only connects does not hold up the end.
+const LATE_START: Duration = Duration::from_secs(1);
 
 /// What a web browser or a health check over HTTP gets to read.
 const NOT_HTTP: &[u8] =
@@ -43,7 +50,13 @@ pub(crate) enum Negotiated {
     /// A session.
     Session(Started),
     /// Ending a statement of some other session.
-    Cancel { request: CancelRequest, client: Leg },
+    Cancel {
+        request: CancelRequest,
+        client: Leg,
+        /// Kept until the request is delivered: each one opens a connection to the server, so their
+        /// number must have a bound too.
+        place: OwnedSemaphorePermit,
+    },
 }
 
 /// The client leg while its start-up packet is on the way.
@@ -53,10 +66,17 @@ struct Negotiation {
     input: Vec<u8>,
 }
 
+/// What the client wants, once it has said so.
+enum Wanted {
+    Session(StartupMessage),
+    Cancel(CancelRequest),
+}
+
 /// Why there is no start-up packet.
 enum Failure {
     Left,
     Lost(io::Error),
+    ShuttingDown,
     Tls(AcceptError),
     Refused(Refusal),
 }
@@ -77,26 +97,23 @@ impl Accepted {
         };
         let limit = shared.config.limits.startup_timeout;
         let outcome = timeout(limit, negotiation.run(&shared)).await;
-        drop(startup);
-        let packet = match outcome {
-            Ok(Ok(packet)) => packet,
+        let wanted = match outcome {
+            Ok(Ok(wanted)) => wanted,
             Ok(Err(failure)) => return Err(failure.stop(negotiation.leg).await),
             Err(_) => return Err(Stop::Dropped(Dropped::StartupTimeout, None)),
         };
         let Some(leg) = negotiation.leg else {
             return Err(Stop::ClientLeft);
         };
-        Ok(match packet {
-            StartupPacket::Cancel(request) => Negotiated::Cancel {
+        Ok(match wanted {
+            Wanted::Cancel(request) => Negotiated::Cancel {
                 request,
                 client: leg,
+                place: startup,
             },
-            StartupPacket::Message(startup) => {
+            Wanted::Session(startup) => {
                 let client = Messages::new(leg, negotiation.input);
                 Negotiated::Session(Started::new(shared, id, (client, peer), startup))
-            }
-            StartupPacket::SslRequest | StartupPacket::GssEncRequest => {
-                unreachable!("the negotiation ends with another packet")
             }
         })
     }
@@ -104,8 +121,12 @@ impl Accepted {
 
 impl Negotiation {
     /// Not cancel safe.
-    async fn run(&mut self, shared: &Shared) -> Result<StartupPacket, Failure> {
+    async fn run(&mut self, shared: &Shared) -> Result<Wanted, Failure> {
         let (mut asked_tls, mut asked_gss) = (false, false);
+        tokio::select! {
+            read = self.read() => read?,
+            () = shared.registry.draining_for(LATE_START) => return Err(Failure::ShuttingDown),
+        }
         loop {
             if self.input.is_empty() {
                 self.read().await?;
@@ -127,11 +148,13 @@ impl Negotiation {
                     let twice = StartupError::Malformed("encryption is asked for twice");
                     return Err(Failure::Refused(twice.into()));
                 }
-                packet @ StartupPacket::Message(_) => {
+                StartupPacket::Message(startup) => {
                     self.check_encryption(shared)?;
-                    return Ok(packet);
+                    return Ok(Wanted::Session(startup));
                 }
-                packet @ StartupPacket::Cancel(_) => return Ok(packet),
+                // In clear also where TLS is required: that is how many drivers send it, and it
+                // carries nothing but the key that it is good for.
+                StartupPacket::Cancel(request) => return Ok(Wanted::Cancel(request)),
             }
         }
     }
@@ -228,6 +251,7 @@ impl Failure {
         match self {
             Self::Left => Stop::ClientLeft,
             Self::Lost(error) => Stop::ClientLost(error),
+            Self::ShuttingDown => Stop::Dropped(Dropped::ShuttingDown, None),
             Self::Tls(error) => Stop::Dropped(Dropped::Tls, Some(Box::new(error))),
             Self::Refused(Refusal::Startup(error @ StartupError::Foreign(protocol))) => {
                 if let Some(leg) = leg.filter(|_| protocol == ForeignProtocol::Http) {

@@ -73,6 +73,19 @@ impl Messages {
         Ok(frame)
     }
 
+    /// Waits until the peer has closed its side. What it sends meanwhile is kept for later, up to the
+    /// length of a message; beyond that its end is no longer seen. Cancel safe.
+    pub(crate) async fn left(&mut self) {
+        while self.input.len() < frame::MAX_PRE_AUTH_LEN as usize {
+            self.input.reserve(READ_SIZE);
+            match self.leg.read_buf(&mut self.input).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
     /// Whether the next message is here already.
     pub(crate) fn has_message(&self) -> Result<bool, FrameError> {
         Ok(frame::decode(&self.input[self.taken..], frame::MAX_PRE_AUTH_LEN)?.is_some())

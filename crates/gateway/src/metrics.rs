@@ -60,6 +60,8 @@ pub(crate) enum Dropped {
     Tls,
     /// What came was not PostgreSQL.
     Foreign,
+    /// The gateway shuts down, and nothing had come.
+    ShuttingDown,
 }
 
 impl Default for Metrics {
@@ -212,6 +214,7 @@ impl Dropped {
             Self::StartupTimeout => "startup_timeout",
             Self::Tls => "tls",
             Self::Foreign => "foreign",
+            Self::ShuttingDown => "shutting_down",
         }
     }
 }

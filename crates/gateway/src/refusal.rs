@@ -19,7 +19,7 @@ use crate::token::TokenError;
 /// may read.
 #[derive(Debug, Error)]
 pub(crate) enum Refusal {
-    #[error("malformed start-up packet: {0}")]
+    #[error(transparent)]
     Startup(#[from] StartupError),
     #[error("bytes arrived in clear ahead of TLS")]
     PlaintextAhead,
@@ -35,7 +35,7 @@ pub(crate) enum Refusal {
     Connect(#[from] ConnectError),
     #[error("backend token command failed: {0}")]
     Token(#[from] TokenError),
-    #[error("backend asks for {method} authentication, which a token can't answer")]
+    #[error("backend asks for {method} authentication, which the gateway can't answer")]
     Method { method: &'static str },
     #[error("backend asks for a password and there is none to give")]
     NoCredentials,
@@ -51,6 +51,8 @@ pub(crate) enum Refusal {
     BackendMessage(#[source] BadMessage),
     #[error("backend failed to prove that it knows the password: {0}")]
     BackendScram(#[from] ScramError),
+    #[error("backend refused the SCRAM proof: {0}")]
+    ScramRefused(String),
     #[error("backend closed the connection during login")]
     BackendClosed,
     #[error("connection to the backend lost during login: {0}")]
@@ -110,6 +112,7 @@ impl Refusal {
             Self::ClientUnexpected { .. } => "client_message",
             Self::BackendMessage(_) => "backend_message",
             Self::BackendScram(_) => "backend_scram",
+            Self::ScramRefused(_) => "backend_scram",
             Self::BackendClosed => "backend_closed",
             Self::BackendLost(_) => "backend_closed",
             Self::LoginTimeout { .. } => "login_timeout",
@@ -135,6 +138,7 @@ impl Refusal {
             Self::ClientUnexpected { .. } => Blame::Client,
             Self::BackendMessage(_) => Blame::Operator,
             Self::BackendScram(_) => Blame::Operator,
+            Self::ScramRefused(_) => Blame::Operator,
             Self::BackendClosed => Blame::Operator,
             Self::BackendLost(_) => Blame::Operator,
             Self::LoginTimeout { .. } => Blame::Operator,
@@ -159,6 +163,7 @@ impl Refusal {
             Self::ClientUnexpected { .. } => SqlState::PROTOCOL_VIOLATION,
             Self::BackendMessage(_) => SqlState::UNABLE_TO_CONNECT,
             Self::BackendScram(_) => SqlState::UNABLE_TO_CONNECT,
+            Self::ScramRefused(_) => SqlState::INVALID_PASSWORD,
             Self::BackendClosed => SqlState::UNABLE_TO_CONNECT,
             Self::BackendLost(_) => SqlState::UNABLE_TO_CONNECT,
             Self::LoginTimeout { .. } => SqlState::UNABLE_TO_CONNECT,
@@ -188,6 +193,7 @@ impl Refusal {
             Self::ClientUnexpected { .. } => self.to_string(),
             Self::BackendMessage(_) => "malformed message from the backend".to_owned(),
             Self::BackendScram(_) => self.to_string(),
+            Self::ScramRefused(_) => "backend refused the password".to_owned(),
             Self::BackendClosed => self.to_string(),
             Self::BackendLost(_) => "connection to the backend lost during login".to_owned(),
             Self::LoginTimeout { .. } => self.to_string(),
@@ -234,6 +240,7 @@ impl Refusal {
             Self::BackendScram(_) => {
                 Some("The server, or somebody in between, is not what it claims to be.")
             }
+            Self::ScramRefused(_) => Some("The database server's log has the reason."),
             Self::BackendClosed => Some("The database server's log has the reason."),
             Self::BackendLost(_) => Some("The database server's log has the reason."),
             Self::LoginTimeout { .. } => None,

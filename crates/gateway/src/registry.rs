@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 use jiff::Timestamp;
 use querycop_serve::PeerAddr;
 use querycop_wire::startup::StartupMessage;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Limits;
@@ -18,6 +21,7 @@ use crate::refusal::Refusal;
 #[derive(Debug)]
 pub struct Registry {
     inner: Mutex<Inner>,
+    drain_begun: CancellationToken,
     max_sessions: usize,
     max_sessions_per_role: Option<usize>,
     metrics: Arc<Metrics>,
@@ -93,6 +97,7 @@ impl Registry {
     pub(crate) fn new(limits: &Limits, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::default(),
+            drain_begun: CancellationToken::new(),
             max_sessions: limits.max_sessions,
             max_sessions_per_role: limits.max_sessions_per_role,
             metrics,
@@ -163,7 +168,14 @@ impl Registry {
     /// Takes no new sessions, and ends each of the others as soon as it has nothing under way.
     pub(crate) fn drain(&self) {
         self.lock().draining = true;
+        self.drain_begun.cancel();
         self.order(Order::Drain);
+    }
+
+    /// Waits until no new sessions are taken, and then this long. Cancel safe.
+    pub(crate) async fn draining_for(&self, time: Duration) {
+        self.drain_begun.cancelled().await;
+        sleep(time).await;
     }
 
     /// Ends every session now.
@@ -265,8 +277,6 @@ impl Drop for Admission {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use querycop_wire::startup::ProtocolVersion;
 
     use super::*;

@@ -43,8 +43,10 @@ enum Upward {
     Open,
     /// The client has ended; the server is to be told.
     Ended,
-    /// The server was told, or takes nothing any more: only its words are awaited.
+    /// The server was told: its last words are awaited.
     Closed,
+    /// The server takes nothing any more: it may have said why.
+    Broken,
 }
 
 /// Why a relay ended.
@@ -193,8 +195,7 @@ impl Relay {
                     }
                     self.upward = Upward::Ended;
                 }
-                // The server takes nothing any more. It may have said why: that is on its way down.
-                Poll::Ready(Err(PipeError::Write(_))) => self.upward = Upward::Closed,
+                Poll::Ready(Err(PipeError::Write(_))) => self.upward = Upward::Broken,
                 Poll::Ready(Err(PipeError::Inspect(error))) => {
                     return Poll::Ready(Ending::ClientMalformed(error));
                 }
@@ -223,41 +224,50 @@ impl Relay {
     async fn part(self: Box<Self>, ending: Ending) -> Ending {
         let last_words = ending.last_words();
         let client_can_be_told =
-            self.conversation.client_can_be_told() && self.to_client.is_empty();
+            self.conversation.client_can_be_told() && self.to_client.is_delivered();
         let server_can_be_told =
-            self.conversation.server_can_be_told() && self.to_backend.is_empty();
+            self.conversation.server_can_be_told() && self.to_backend.is_delivered();
         let Self {
             client, backend, ..
         } = *self;
-        match &ending {
-            Ending::Orderly | Ending::ClientLost(_) | Ending::BackendLost { .. } => drop(backend),
-            // Closing is enough of a word for a server that is in the middle of a message.
-            _ if !server_can_be_told => drop(backend),
-            Ending::ClientMalformed(_)
-            | Ending::BackendMalformed(_)
-            | Ending::Drained
-            | Ending::Terminated => {
+        let part_from_server = async {
+            // A server in the middle of a message, or gone, is told enough by the close.
+            if server_can_be_told && ending.leaves_the_server() {
                 let mut goodbye = Vec::new();
                 terminate(&mut goodbye);
-                tokio::spawn(async move { backend.farewell(&goodbye).await });
+                backend.farewell(&goodbye).await;
             }
-        }
-        match last_words {
-            Some(response) if client_can_be_told => {
-                let mut message = Vec::new();
-                response.encode(&mut message);
-                client.farewell(&message).await;
+        };
+        let part_from_client = async {
+            match last_words {
+                Some(response) if client_can_be_told => {
+                    let mut message = Vec::new();
+                    response.encode(&mut message);
+                    client.farewell(&message).await;
+                }
+                // Cut within a message, and the client must see that it was.
+                Some(_) => client.abort(),
+                None if matches!(ending, Ending::Orderly) => client.farewell(b"").await,
+                None => drop(client),
             }
-            // Cut within a message, and the client must see that it was.
-            Some(_) => client.abort(),
-            None if matches!(ending, Ending::Orderly) => client.farewell(b"").await,
-            None => drop(client),
-        }
+        };
+        tokio::join!(part_from_server, part_from_client);
         ending
     }
 }
 
 impl Ending {
+    /// Whether it is the gateway that ends the session, so that the server does not know yet.
+    fn leaves_the_server(&self) -> bool {
+        match self {
+            Self::Orderly | Self::ClientLost(_) | Self::BackendLost { .. } => false,
+            Self::ClientMalformed(_) => true,
+            Self::BackendMalformed(_) => true,
+            Self::Drained => true,
+            Self::Terminated => true,
+        }
+    }
+
     /// What the client is told.
     fn last_words(&self) -> Option<ErrorResponse> {
         let fatal = |code, message: &str| ErrorResponse::new(Severity::Fatal, code, message);

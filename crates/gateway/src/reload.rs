@@ -1,13 +1,14 @@
 //! Reads certificate files again when they change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use crate::gateway::Shared;
@@ -16,6 +17,8 @@ use crate::session::chain;
 /// Files are replaced one after the other (certificate, then key): after the first event this much
 /// quiet is awaited, so that they are read together.
 const QUIET: Duration = Duration::from_millis(200);
+/// A folder in which something happens all the time is not waited for longer than this.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// Watches the folders of the certificate files.
 ///
@@ -23,14 +26,28 @@ const QUIET: Duration = Duration::from_millis(200);
 /// a new file in the place of the watched one.
 pub(crate) struct Watch {
     events: mpsc::Receiver<()>,
+    /// The files as they were when they were last read. Other files of their folders may change as
+    /// they like, our own log among them.
+    seen: BTreeMap<PathBuf, Option<Version>>,
     /// Stops watching when dropped.
     _watcher: RecommendedWatcher,
 }
 
+/// What tells one content of a file from another without reading it: device, inode, length, and
+/// the time of its last change in nanoseconds.
+type Version = (u64, u64, u64, i64, i64);
+
 impl Watch {
     /// Begins to watch; `None` when there are no files.
     pub(crate) fn begin(files: &BTreeSet<PathBuf>) -> notify::Result<Option<Self>> {
-        let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+        // A link's own folder, for when it is pointed elsewhere, and the one that it leads to.
+        let real = files.iter().filter_map(|file| file.canonicalize().ok());
+        let folders: BTreeSet<PathBuf> = files
+            .iter()
+            .cloned()
+            .chain(real)
+            .filter_map(|file| file.parent().map(Path::to_owned))
+            .collect();
         if folders.is_empty() {
             return Ok(None);
         }
@@ -44,27 +61,58 @@ impl Watch {
                 }
             })?;
         for folder in folders {
-            let folder = if folder.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                folder
-            };
+            let here = folder.as_os_str().is_empty();
+            let folder = if here { Path::new(".") } else { &folder };
             watcher.watch(folder, RecursiveMode::NonRecursive)?;
         }
+        let seen = files
+            .iter()
+            .map(|file| (file.clone(), version(file)))
+            .collect();
         Ok(Some(Self {
             events,
+            seen,
             _watcher: watcher,
         }))
     }
 
-    /// Waits until something changed and then nothing for a while. Cancel safe.
+    /// Waits until one of the files has changed. Cancel safe.
     pub(crate) async fn changed(&mut self) {
-        if self.events.recv().await.is_none() {
-            // The watcher is gone, and with it the events: there is only SIGHUP left.
-            std::future::pending::<()>().await;
+        loop {
+            if self.events.recv().await.is_none() {
+                // The watcher is gone, and with it the events: there is only SIGHUP left.
+                std::future::pending::<()>().await;
+            }
+            let latest = Instant::now() + MAX_WAIT;
+            let quiet = || latest.min(Instant::now() + QUIET);
+            while let Ok(Some(())) = timeout_at(quiet(), self.events.recv()).await {
+                if Instant::now() >= latest {
+                    break;
+                }
+            }
+            let now: BTreeMap<_, _> = self
+                .seen
+                .keys()
+                .map(|file| (file.clone(), version(file)))
+                .collect();
+            if now != self.seen {
+                self.seen = now;
+                return;
+            }
         }
-        while let Ok(Some(())) = timeout(QUIET, self.events.recv()).await {}
     }
+}
+
+/// The version of the file that a path leads to; `None` if there is none.
+fn version(path: &Path) -> Option<Version> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((
+        meta.dev(),
+        meta.ino(),
+        meta.len(),
+        meta.mtime(),
+        meta.mtime_nsec(),
+    ))
 }
 
 /// Reads all certificate files again. What can't be used leaves the old material in place.

@@ -81,7 +81,11 @@ async fn establish(accepted: Accepted) -> Result<Established, Stop> {
     let shared = std::sync::Arc::clone(&accepted.shared);
     let started = match accepted.negotiate().await? {
         Negotiated::Session(started) => started,
-        Negotiated::Cancel { request, client } => {
+        Negotiated::Cancel {
+            request,
+            client,
+            place: _place,
+        } => {
             cancel::forward(&shared, &request, client).await;
             return Ok(Established::Cancelled);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use querycop_serve::PeerAddr;
 use querycop_wire::startup::StartupMessage;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use tracing::{Span, debug};
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 use crate::registry::Admission;
 use crate::relay::Relay;
 use crate::session::Stop;
-use crate::token::{Bearer, Token};
+use crate::token::{Bearer, Issued};
 
 /// A client that has said who it wants to be.
 pub(crate) struct Started {
@@ -43,13 +43,12 @@ pub(crate) struct Connected {
     admission: Admission,
 }
 
-/// A login that worked, or what to try next.
-enum Attempted {
-    LoggedIn(Messages),
-    Again {
-        attempt: Attempt,
-        refused: Option<Token>,
-    },
+/// What an attempt to log in was made with.
+struct Tried {
+    /// The token that the server was given.
+    token: Option<Issued>,
+    /// The server was reached under TLS, and mode `prefer` may do without.
+    may_go_without_tls: bool,
 }
 
 impl Started {
@@ -123,87 +122,81 @@ impl Admitted {
     /// At most three attempts: as configured, without TLS where mode `prefer` allows it, and with a
     /// new token when the server did not take a kept one.
     async fn log_in(&mut self) -> Result<Messages, Failure> {
+        let deadline = Instant::now() + self.shared.config.limits.login_timeout;
         let mut attempt = Attempt::First;
         let mut may_mint_again = true;
         loop {
-            match self.attempt(attempt, may_mint_again).await? {
-                Attempted::LoggedIn(backend) => return Ok(backend),
-                Attempted::Again {
-                    attempt: next,
-                    refused,
-                } => {
-                    if let (Some(tokens), Some(refused)) = (&self.shared.tokens, refused) {
-                        debug!("the backend refused a kept token, minting a new one");
-                        tokens.forget(self.bearer(), &refused);
-                        may_mint_again = false;
-                    }
-                    attempt = next;
-                    self.client.output().clear();
+            let (outcome, tried) = self.attempt(attempt, deadline).await?;
+            let rejected = match outcome {
+                Ok(backend) => return Ok(backend),
+                Err(rejected) => rejected,
+            };
+            let kept = tried.token.filter(|issued| issued.reused && may_mint_again);
+            match (kept, &self.shared.tokens) {
+                (Some(kept), Some(tokens)) if rejected.error.is_authentication() => {
+                    debug!("the backend refused a kept token, minting a new one");
+                    tokens.forget(self.bearer(), &kept.token);
+                    may_mint_again = false;
                 }
+                _ if tried.may_go_without_tls && rejected.error.is_not_for_this_encryption() => {
+                    debug!("the backend refused the role with TLS, going on in clear");
+                    attempt = Attempt::InClear;
+                }
+                _ => return Err(Failure::Rejected(rejected)),
             }
+            self.client.output().clear();
         }
     }
 
+    /// One attempt. A rejection is an outcome as long as the client has heard nothing of it.
     async fn attempt(
         &mut self,
         attempt: Attempt,
-        may_mint_again: bool,
-    ) -> Result<Attempted, Failure> {
+        deadline: Instant,
+    ) -> Result<(Result<Messages, Rejected>, Tried), Failure> {
         let started = Instant::now();
-        let leg = self
-            .shared
-            .backend
-            .connect(attempt)
-            .await
-            .map_err(Refusal::from)?;
+        let leg = tokio::select! {
+            leg = self.shared.backend.connect(attempt) => leg.map_err(Refusal::from)?,
+            () = self.client.left() => return Err(Failure::ClientLeft),
+        };
         self.shared.metrics.backend_connected(started.elapsed());
-        let in_prefer = self.shared.backend.settings.tls.mode == TlsMode::Prefer && leg.is_tls();
-        let bearer = self.bearer();
-        let credentials = self
-            .shared
-            .tokens
-            .clone()
-            .map_or(Credentials::Relayed, Credentials::Minted);
+        let prefers_tls = self.shared.backend.settings.tls.mode == TlsMode::Prefer;
+        let may_go_without_tls = prefers_tls && leg.is_tls();
+        let tokens = self.shared.tokens.clone();
+        let credentials = tokens.map_or(Credentials::Relayed, Credentials::Minted);
         let mut login = Login {
             scram_over_tls: self.shared.config.scram_over_tls,
             credentials: &credentials,
-            bearer,
+            bearer: self.bearer(),
             client: &mut self.client,
             backend: Messages::new(leg, Vec::new()),
             used: None,
             waiting_for: "the backend",
         };
-        let after = self.shared.config.limits.login_timeout;
-        let outcome = timeout(after, login.run(self.startup.as_bytes())).await;
-        let waiting_for = login.waiting_for;
-        let outcome = outcome.unwrap_or_else(|_| {
-            Err(Failure::Refused(Refusal::LoginTimeout {
-                after,
-                waiting_for,
-            }))
-        });
+        let outcome = timeout_at(deadline, login.run(self.startup.as_bytes())).await;
+        let Login {
+            backend,
+            used: token,
+            waiting_for,
+            ..
+        } = login;
+        let tried = Tried {
+            token,
+            may_go_without_tls,
+        };
         match outcome {
-            Ok(()) => Ok(Attempted::LoggedIn(login.backend)),
-            Err(Failure::Rejected(rejected)) if rejected.before_any_word => {
-                let refused = login
-                    .used
-                    .take()
-                    .filter(|issued| issued.reused && may_mint_again);
-                if rejected.error.is_authentication() && refused.is_some() {
-                    Ok(Attempted::Again {
-                        attempt,
-                        refused: refused.map(|issued| issued.token),
-                    })
-                } else if in_prefer && rejected.error.is_not_for_this_encryption() {
-                    Ok(Attempted::Again {
-                        attempt: Attempt::InClear,
-                        refused: None,
-                    })
-                } else {
-                    Err(Failure::Rejected(rejected))
-                }
+            Ok(Ok(())) => Ok((Ok(backend), tried)),
+            Ok(Err(Failure::Rejected(rejected))) if rejected.before_any_word => {
+                Ok((Err(rejected), tried))
             }
-            Err(failure) => Err(failure),
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => {
+                let after = self.shared.config.limits.login_timeout;
+                Err(Failure::Refused(Refusal::LoginTimeout {
+                    after,
+                    waiting_for,
+                }))
+            }
         }
     }
 

@@ -90,6 +90,11 @@ impl Pipe {
         self.start == self.end && !self.flush
     }
 
+    /// Whether all that the inspector let go has been written: what it holds never will be.
+    pub fn is_delivered(&self) -> bool {
+        self.start == self.cleared && !self.flush
+    }
+
     /// Moves bytes until a side makes it wait; ready when the sender has ended and all that may go
     /// on has been written. The receiver is flushed, not shut down.
     ///
@@ -258,10 +263,10 @@ mod tests {
         let (writer, mut receiver) = duplex(64);
         sender.write_all(b"one\ntwo\nthr").await.unwrap();
         drop(sender);
-        let ended = run(&mut Pipe::default(), reader, writer, Lines)
-            .await
-            .unwrap();
+        let mut pipe = Pipe::default();
+        let ended = run(&mut pipe, reader, writer, Lines).await.unwrap();
         assert_eq!(ended.held, 3);
+        assert!(pipe.is_delivered());
         let mut got = String::new();
         receiver.read_to_string(&mut got).await.unwrap();
         assert_eq!(got, "one\ntwo\n");

@@ -55,10 +55,7 @@ impl Login<'_> {
         let server_final = self.sasl_data().await?;
         match expect.server_final(&server_final).map_err(Refusal::from)? {
             Outcome::Authenticated => Ok(()),
-            Outcome::Refused { reason } => {
-                tracing::debug!(?reason, "the backend refused the SCRAM proof");
-                Err(Failure::Refused(Refusal::BackendClosed))
-            }
+            Outcome::Refused { reason } => Err(Failure::Refused(Refusal::ScramRefused(reason))),
         }
     }
 
