@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use querycop_gateway::Gateway;
 
-use crate::exit::{self, OK, OS_ERROR, refuse_settings, warn_of_settings};
+use crate::exit::{self, OK, refuse_settings, warn_of_settings};
 use crate::settings::{Loaded, Problem, SETTINGS, Settings, Source, Values};
 
 /// Validates everything that can be validated without opening a port, and prints the settings.
@@ -22,15 +22,9 @@ pub(crate) fn check(loaded: Loaded) -> ExitCode {
 
 /// Reads the certificate files as the gateway would.
 fn check_files(settings: Settings) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match exit::short_runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            exit::complain(&format!("querycop: starting the runtime: {error}\n"));
-            return ExitCode::from(OS_ERROR);
-        }
+        Err(status) => return status,
     };
     let outcome =
         runtime.block_on(async { Gateway::new(settings.config, Arc::default()).map(drop) });

@@ -7,7 +7,7 @@ use querycop_gateway::{Finding, Patient, Step, examine};
 use serde_json::{Value, json};
 
 use crate::arguments::DoctorOptions;
-use crate::exit::{self, FAILED, OK, OS_ERROR, refuse_settings, warn_of_settings};
+use crate::exit::{self, FAILED, OK, refuse_settings, warn_of_settings};
 use crate::settings::Loaded;
 
 /// The role when nobody names one: it exists on every server.
@@ -24,15 +24,9 @@ pub(crate) fn doctor(
         Ok(settings) => settings,
         Err(problems) => return refuse_settings(&problems),
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match exit::short_runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            exit::complain(&format!("querycop: starting the runtime: {error}\n"));
-            return ExitCode::from(OS_ERROR);
-        }
+        Err(status) => return status,
     };
     let patient = patient(options, environment);
     let steps = runtime.block_on(examine(&settings.config, &patient));

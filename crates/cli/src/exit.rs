@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use tokio::runtime::{Builder, Runtime};
+
 use crate::settings::Problem;
 
 /// The sessions had all ended, the check found nothing, the doctor found nothing.
@@ -28,6 +30,17 @@ pub(crate) fn print(text: &str) {
 /// Writes to standard error.
 pub(crate) fn complain(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// The runtime of a command that is done when it has printed its answer.
+pub(crate) fn short_runtime() -> Result<Runtime, ExitCode> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            complain(&format!("querycop: starting the runtime: {error}\n"));
+            ExitCode::from(OS_ERROR)
+        })
 }
 
 /// Shows all that is wrong with the settings.

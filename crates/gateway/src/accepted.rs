@@ -14,13 +14,13 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::config::Requirement;
-use crate::gateway::Shared;
 use crate::leg::Leg;
 use crate::messages::Messages;
 use crate::metrics::Dropped;
 use crate::refusal::Refusal;
-use crate::session::Stop;
+use crate::shared::Shared;
 use crate::started::Started;
+use crate::stop::Stop;
 use crate::tls::AcceptError;
 
 /// The first byte of a TLS handshake, and of no start-up packet: its length would be over 369 million.

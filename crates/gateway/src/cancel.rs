@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::backend::Attempt;
-use crate::gateway::Shared;
 use crate::leg::Leg;
+use crate::shared::Shared;
 
 /// Sends the request to the server, waits until the server has taken it, and closes.
 ///

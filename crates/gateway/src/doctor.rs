@@ -17,7 +17,7 @@ use crate::leg::Leg;
 use crate::login::{Credentials, Failure, Login};
 use crate::messages::Messages;
 use crate::refusal::Refusal;
-use crate::session::chain;
+use crate::stop::chain;
 use crate::tls::{BackendTlsError, CertificateSummary};
 use crate::token::{Bearer, Tokens};
 

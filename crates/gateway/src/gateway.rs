@@ -7,9 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use querycop_serve::{BindError, Endpoint, Listener, PeerAddr, Socket, Workers};
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -17,30 +15,16 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::accepted::Accepted;
-use crate::backend::Backend;
 use crate::config::Config;
-use crate::dropped_log::DroppedLog;
 use crate::metrics::{Dropped, Metrics};
 use crate::registry::Registry;
 use crate::reload::{Watch, reload};
 use crate::session;
+use crate::shared::Shared;
 use crate::tls::{Acceptor, Connector, MaterialError};
-use crate::token::Tokens;
 
 /// Time for terminated sessions to say goodbye to their clients.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-
-/// What all sessions share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) backend: Backend,
-    pub(crate) tokens: Option<Arc<Tokens>>,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) dropped_log: DroppedLog,
-    acceptor: ArcSwapOption<Acceptor>,
-}
 
 /// A gateway that is ready to be opened.
 #[derive(Debug)]
@@ -81,47 +65,11 @@ pub enum OpenError {
     Workers(#[source] io::Error),
 }
 
-impl Shared {
-    /// TLS for the client leg, as of the last good files.
-    pub(crate) fn acceptor(&self) -> Option<Arc<Acceptor>> {
-        self.acceptor.load_full()
-    }
-
-    pub(crate) fn reload_client_tls(&self) -> Result<(), MaterialError> {
-        self.acceptor.store(load_acceptor(&self.config)?);
-        Ok(())
-    }
-}
-
-fn load_acceptor(config: &Config) -> Result<Option<Arc<Acceptor>>, MaterialError> {
-    config
-        .client_tls
-        .as_ref()
-        .map(|tls| Acceptor::load(tls).map(Arc::new))
-        .transpose()
-}
-
 impl Gateway {
     /// Reads the certificate files. Must be called within a runtime: token commands run on it.
     pub fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, MaterialError> {
-        let acceptor = load_acceptor(&config)?;
-        let backend = Backend::load(config.backend.clone())?;
-        let tokens = config
-            .backend
-            .token
-            .clone()
-            .map(|command| Tokens::new(command, Arc::clone(&metrics), Handle::current()));
-        let registry = Registry::new(&config.limits, Arc::clone(&metrics));
         let startups = Arc::new(Semaphore::new(config.limits.max_startups));
-        let shared = Arc::new(Shared {
-            config,
-            backend,
-            tokens,
-            registry,
-            metrics,
-            dropped_log: DroppedLog::default(),
-            acceptor: ArcSwapOption::from(acceptor),
-        });
+        let shared = Arc::new(Shared::load(config, metrics)?);
         Ok(Self {
             shared,
             startups,

@@ -25,7 +25,9 @@ mod registry;
 mod relay;
 mod reload;
 mod session;
+mod shared;
 mod started;
+mod stop;
 mod tls;
 mod token;
 

@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
-use crate::gateway::Shared;
-use crate::session::chain;
+use crate::shared::Shared;
+use crate::stop::chain;
 
 /// Files are replaced one after the other (certificate, then key): after the first event this much
 /// quiet is awaited, so that they are read together.
@@ -24,13 +24,25 @@ const MAX_WAIT: Duration = Duration::from_secs(2);
 ///
 /// Folders, because an editor, `mv` or Kubernetes (which swaps a symbolic link beside the files) puts
 /// a new file in the place of the watched one.
+#[derive(Debug)]
 pub(crate) struct Watch {
     events: mpsc::Receiver<()>,
+    /// Something has happened; kept here, so that a cancelled call forgets nothing.
+    settling: Option<Settling>,
     /// The files as they were when they were last read. Other files of their folders may change as
     /// they like, our own log among them.
     seen: BTreeMap<PathBuf, Option<Version>>,
     /// Stops watching when dropped.
     _watcher: RecommendedWatcher,
+}
+
+/// The time since something happened.
+#[derive(Clone, Copy, Debug)]
+struct Settling {
+    /// When it will have been quiet for long enough.
+    quiet_at: Instant,
+    /// When quiet is no longer waited for.
+    latest: Instant,
 }
 
 /// What tells one content of a file from another without reading it: device, inode, length, and
@@ -71,6 +83,7 @@ impl Watch {
             .collect();
         Ok(Some(Self {
             events,
+            settling: None,
             seen,
             _watcher: watcher,
         }))
@@ -79,17 +92,28 @@ impl Watch {
     /// Waits until one of the files has changed. Cancel safe.
     pub(crate) async fn changed(&mut self) {
         loop {
-            if self.events.recv().await.is_none() {
-                // The watcher is gone, and with it the events: there is only SIGHUP left.
-                std::future::pending::<()>().await;
-            }
-            let latest = Instant::now() + MAX_WAIT;
-            let quiet = || latest.min(Instant::now() + QUIET);
-            while let Ok(Some(())) = timeout_at(quiet(), self.events.recv()).await {
-                if Instant::now() >= latest {
-                    break;
+            let Some(Settling { quiet_at, latest }) = self.settling else {
+                if self.events.recv().await.is_none() {
+                    // The watcher is gone, and with it the events: there is only SIGHUP left.
+                    std::future::pending::<()>().await;
                 }
+                let now = Instant::now();
+                self.settling = Some(Settling {
+                    quiet_at: now + QUIET,
+                    latest: now + MAX_WAIT,
+                });
+                continue;
+            };
+            let more = timeout_at(quiet_at, self.events.recv()).await;
+            let now = Instant::now();
+            if matches!(more, Ok(Some(()))) && now < latest {
+                self.settling = Some(Settling {
+                    quiet_at: latest.min(now + QUIET),
+                    latest,
+                });
+                continue;
             }
+            self.settling = None;
             let now: BTreeMap<_, _> = self
                 .seen
                 .keys()

@@ -1,18 +1,13 @@
 //! The life of a session, from the accepted socket to its last byte.
 
-use std::error::Error;
-use std::io;
-
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use crate::accepted::{Accepted, Negotiated};
 use crate::cancel;
-use crate::gateway::Shared;
-use crate::login::ServerError;
-use crate::messages::Messages;
-use crate::metrics::Dropped;
-use crate::refusal::{Blame, Refusal};
+use crate::refusal::Blame;
 use crate::relay::{Ending, Relay};
+use crate::shared::Shared;
+use crate::stop::{Stop, chain};
 
 /// How a session came to its end.
 pub(crate) enum End {
@@ -20,31 +15,6 @@ pub(crate) enum End {
     Served(Ending),
     /// It was no session, but a request to cancel one's statement.
     Cancelled,
-}
-
-/// Why there is no session. The client has been told, where it could be.
-#[must_use]
-pub(crate) enum Stop {
-    /// The gateway refused the client, and said so.
-    Refused(Refusal),
-    /// The server refused the client; its words were passed on.
-    Rejected(ServerError),
-    /// The connection was closed without a word.
-    Dropped(Dropped, Option<Box<dyn Error + Send + Sync>>),
-    /// The client closed the connection.
-    ClientLeft,
-    /// The connection to the client broke.
-    ClientLost(io::Error),
-}
-
-impl Stop {
-    /// Tells the client why it is not served.
-    pub(crate) async fn refuse(client: Messages, refusal: Refusal) -> Self {
-        let mut last_words = Vec::new();
-        refusal.response().encode(&mut last_words);
-        client.farewell(&last_words).await;
-        Self::Refused(refusal)
-    }
 }
 
 /// Serves one connection.
@@ -136,20 +106,4 @@ fn report(
         Err(Stop::ClientLeft) => debug!("client left before its session began"),
         Err(Stop::ClientLost(error)) => debug!(%error, "client lost before its session began"),
     }
-}
-
-/// An error with all its causes.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // Many errors repeat their cause in their own text.
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

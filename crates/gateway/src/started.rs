@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use crate::backend::Attempt;
 use crate::config::TlsMode;
-use crate::gateway::Shared;
 use crate::login::{Credentials, Failure, Login, Rejected};
 use crate::messages::Messages;
 use crate::refusal::Refusal;
 use crate::registry::Admission;
 use crate::relay::Relay;
-use crate::session::Stop;
+use crate::shared::Shared;
+use crate::stop::Stop;
 use crate::token::{Bearer, Issued};
 
 /// A client that has said who it wants to be.

@@ -105,10 +105,11 @@ impl Login<'_> {
         match self.credentials {
             Credentials::Minted(tokens) => {
                 self.waiting_for = "the token command";
-                let issued = tokens
-                    .issue(self.bearer.clone())
-                    .await
-                    .map_err(Refusal::from)?;
+                let issued = tokio::select! {
+                    issued = tokens.issue(self.bearer.clone()) => issued.map_err(Refusal::from)?,
+                    // Dropping the call kills a command that runs for this client alone.
+                    () = self.client.left() => return Err(Failure::ClientLeft),
+                };
                 self.waiting_for = "the backend";
                 self.used = Some(issued.clone());
                 self.log_in_with(challenge, issued.token.expose()).await

@@ -1,0 +1,50 @@
+//! Why a connection does not become a session.
+
+use std::error::Error;
+use std::io;
+
+use crate::login::ServerError;
+use crate::messages::Messages;
+use crate::metrics::Dropped;
+use crate::refusal::Refusal;
+
+/// Why there is no session. The client has been told, where it could be.
+#[must_use]
+pub(crate) enum Stop {
+    /// The gateway refused the client, and said so.
+    Refused(Refusal),
+    /// The server refused the client; its words were passed on.
+    Rejected(ServerError),
+    /// The connection was closed without a word.
+    Dropped(Dropped, Option<Box<dyn Error + Send + Sync>>),
+    /// The client closed the connection.
+    ClientLeft,
+    /// The connection to the client broke.
+    ClientLost(io::Error),
+}
+
+impl Stop {
+    /// Tells the client why it is not served.
+    pub(crate) async fn refuse(client: Messages, refusal: Refusal) -> Self {
+        let mut last_words = Vec::new();
+        refusal.response().encode(&mut last_words);
+        client.farewell(&last_words).await;
+        Self::Refused(refusal)
+    }
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many errors repeat their cause in their own text.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
