@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use querycop_console::AdminKey;
-use querycop_gateway::config::Config;
+use querycop_gateway::config::{Config, TlsMode};
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use table::{SETTINGS, Setting};
@@ -87,11 +87,28 @@ pub(crate) fn load(
             Err(problems)
         }
     };
+    let mut warnings = unknown_variables(environment);
+    warnings.extend(settings.as_ref().ok().and_then(unverified_token));
     Loaded {
         values,
         settings,
-        warnings: unknown_variables(environment),
+        warnings,
     }
+}
+
+/// Mode `require` keeps a token from those who only listen, not from one who answers in the server's
+/// place and asks for it.
+fn unverified_token(settings: &Settings) -> Option<Problem> {
+    let backend = &settings.config.backend;
+    let told = backend.token.is_some() && backend.tls.mode == TlsMode::Require;
+    told.then(|| Problem {
+        subject: "backend.tls_mode".to_owned(),
+        source: None,
+        message:
+            "require sends the token to whoever answers in the database's place; use verify-ca \
+                  or verify-full"
+                .to_owned(),
+    })
 }
 
 /// Variables with our prefix that are none of ours: a typing error, most likely.

@@ -291,6 +291,17 @@ fn a_mistyped_variable_is_warned_of() {
 }
 
 #[test]
+fn a_token_for_an_unverified_server_is_warned_of() {
+    let warnings = |mode| {
+        load_env(&[HOST, TOKEN, ("GATEKEEPER_BACKEND_TLS_MODE", mode)])
+            .warnings
+            .len()
+    };
+    assert_eq!(warnings("require"), 1);
+    assert_eq!(warnings("verify-full"), 0);
+}
+
+#[test]
 fn secrets_are_masked() {
     let loaded = load_env(&[HOST, ("ADMIN_API_KEY", "0123456789abcdef")]);
     let key = loaded.values.shown().find(|(setting, _)| setting.secret);
