@@ -135,7 +135,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
         .long_about(LONG_ABOUT)
-        .after_help(AFTER_HELP)
+        .after_help(format!("{}\n\n{AFTER_HELP}", secrets()))
         .args_conflicts_with_subcommands(true)
         .subcommand_negates_reqs(true)
         .args(settings())
@@ -160,6 +160,16 @@ fn command() -> Command {
                 .about("Print the table of all settings in Markdown, as in docs/configuration.md")
                 .hide(true),
         )
+}
+
+/// The settings that have no flag.
+fn secrets() -> String {
+    let secrets = SETTINGS.iter().filter(|setting| setting.secret);
+    let lines = secrets.map(|setting| format!("\n  {}  {}", setting.env, setting.help));
+    format!(
+        "Secrets, from the environment or the configuration file only:{}",
+        lines.collect::<String>()
+    )
 }
 
 fn config_flag() -> Arg {

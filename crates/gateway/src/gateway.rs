@@ -32,6 +32,7 @@ pub struct Gateway {
     shared: Arc<Shared>,
     startups: Arc<Semaphore>,
     reload: Arc<Notify>,
+    watch: Option<Watch>,
 }
 
 /// A gateway whose port is open.
@@ -68,12 +69,18 @@ pub enum OpenError {
 impl Gateway {
     /// Reads the certificate files. Must be called within a runtime: token commands run on it.
     pub fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, MaterialError> {
+        // Watched before they are read: a change in between is not missed.
+        let watch = Watch::begin(&files(&config)).unwrap_or_else(|error| {
+            warn!(%error, "certificate files are not watched; SIGHUP still reads them");
+            None
+        });
         let startups = Arc::new(Semaphore::new(config.limits.max_startups));
         let shared = Arc::new(Shared::load(config, metrics)?);
         Ok(Self {
             shared,
             startups,
             reload: Arc::default(),
+            watch,
         })
     }
 
@@ -98,16 +105,15 @@ impl Gateway {
             workers,
         })
     }
+}
 
-    /// The files whose change is watched for.
-    fn files(&self) -> BTreeSet<PathBuf> {
-        let config = &self.shared.config;
-        let client = config.client_tls.iter().flat_map(Acceptor::files);
-        client
-            .chain(Connector::files(&config.backend.tls))
-            .map(PathBuf::from)
-            .collect()
-    }
+/// The files whose change is watched for.
+fn files(config: &Config) -> BTreeSet<PathBuf> {
+    let client = config.client_tls.iter().flat_map(Acceptor::files);
+    client
+        .chain(Connector::files(&config.backend.tls))
+        .map(PathBuf::from)
+        .collect()
 }
 
 impl Opened {
@@ -122,16 +128,13 @@ impl Opened {
     /// Not cancel safe: a dropped call cuts off everybody at once.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Shutdown {
         let Self {
-            gateway,
+            mut gateway,
             mut listener,
             workers,
         } = self;
         let sessions = TaskTracker::new();
         let mut stop = std::pin::pin!(stop);
-        let mut watch = Watch::begin(&gateway.files()).unwrap_or_else(|error| {
-            warn!(%error, "certificate files are not watched; SIGHUP still reads them");
-            None
-        });
+        let mut watch = gateway.watch.take();
         loop {
             let changed = async {
                 match &mut watch {

@@ -1,5 +1,6 @@
 //! Why a client is not served, and what it is told.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(crate) enum Refusal {
     #[error("backend token command failed: {0}")]
     Token(#[from] TokenError),
     #[error("backend asks for {method} authentication, which the gateway can't answer")]
-    Method { method: &'static str },
+    Method { method: Cow<'static, str> },
     #[error("backend asks for a password and there is none to give")]
     NoCredentials,
     #[error("SCRAM can't be relayed between two TLS connections")]

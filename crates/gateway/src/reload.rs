@@ -159,3 +159,29 @@ pub(crate) fn reload(shared: &Arc<Shared>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As in the accept loop, which drops the call for every client that comes.
+    #[tokio::test]
+    async fn a_call_that_is_cancelled_again_and_again_forgets_no_change() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tls.crt");
+        std::fs::write(&file, "old").unwrap();
+        let mut watch = Watch::begin(&BTreeSet::from([file.clone()]))
+            .unwrap()
+            .unwrap();
+        std::fs::write(&file, "changed").unwrap();
+        let noticed = async {
+            while tokio::time::timeout(QUIET / 10, watch.changed())
+                .await
+                .is_err()
+            {}
+        };
+        tokio::time::timeout(Duration::from_secs(30), noticed)
+            .await
+            .unwrap();
+    }
+}

@@ -1,6 +1,7 @@
 //! A client that has said who it wants to be, and its way to the server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use querycop_serve::PeerAddr;
 use querycop_wire::startup::StartupMessage;
@@ -18,6 +19,10 @@ use crate::relay::Relay;
 use crate::shared::Shared;
 use crate::stop::Stop;
 use crate::token::{Bearer, Issued};
+
+/// Time for a login that is under way when the gateway shuts down: one that waits for somebody to
+/// type a password must not hold up the end.
+const LATE_LOGIN: Duration = Duration::from_secs(2);
 
 /// A client that has said who it wants to be.
 pub(crate) struct Started {
@@ -97,7 +102,12 @@ impl Started {
 impl Admitted {
     /// Connects to the server and logs in. Not cancel safe.
     pub(crate) async fn connect(mut self) -> Result<Connected, Stop> {
-        match self.log_in().await {
+        let registry = Arc::clone(&self.shared.registry);
+        let outcome = tokio::select! {
+            outcome = self.log_in() => outcome,
+            () = registry.draining_for(LATE_LOGIN) => Err(Failure::Refused(Refusal::ShuttingDown)),
+        };
+        match outcome {
             Ok(backend) => {
                 self.shared.metrics.session_established();
                 let Self {

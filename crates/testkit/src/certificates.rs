@@ -254,7 +254,7 @@ impl Identity {
             chain,
             chain_pem: certificate.pem() + &intermediates.pem,
             key: Arc::new(PrivateKeyDer::Pkcs8(key.serialize_der().into())),
-            key_pem: key.serialize_pem(),
+            key_pem: key_pem(key),
         }
     }
 
@@ -288,6 +288,23 @@ impl Identity {
         replace(&files.certificate, &self.chain_pem);
         files
     }
+}
+
+/// The key in PEM, as OpenSSL 3.0 reads it too.
+///
+/// An Ed25519 key comes in version 2 of PKCS #8, with the public key behind the private one, which
+/// OpenSSL reads since 3.2. Version 1 is 48 bytes, a line of base64, and differs in the first two
+/// groups: the whole's length and the version.
+fn key_pem(key: &KeyPair) -> String {
+    let pem = key.serialize_pem();
+    if !key.is_compatible(&rcgen::PKCS_ED25519) {
+        return pem;
+    }
+    let lines: Vec<_> = pem.lines().collect();
+    let (first, last) = (lines[0], lines[lines.len() - 1]);
+    let rest = lines[1].strip_prefix("MFECAQEw");
+    let rest = rest.expect("it is version 2 of PKCS #8");
+    format!("{first}\nMC4CAQAw{rest}\n{last}\n")
 }
 
 fn authority_params(name: &str) -> CertificateParams {

@@ -100,6 +100,7 @@ impl Login<'_> {
             return self.relay_challenge(message, challenge).await;
         }
         if let Challenge::Other(method) = challenge {
+            let method = method.into();
             return Err(Failure::Refused(Refusal::Method { method }));
         }
         match self.credentials {

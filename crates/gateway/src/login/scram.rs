@@ -33,7 +33,7 @@ impl Login<'_> {
             None if offers(SCRAM_SHA_256) => ChannelBinding::Unsupported,
             Some(_) | None => {
                 return Err(Failure::Refused(Refusal::Method {
-                    method: "an unknown SASL",
+                    method: names(offered).into(),
                 }));
             }
         };
@@ -78,9 +78,18 @@ impl Login<'_> {
                     Ok(data.to_vec())
                 }
                 other => Err(Failure::Refused(Refusal::Method {
-                    method: other.method_name(),
+                    method: other.method_name().into(),
                 })),
             };
         }
     }
+}
+
+/// Mechanisms as the server names them, as far as they are fit to be shown.
+fn names(offered: &[Vec<u8>]) -> String {
+    let shown = offered.iter().take(8).map(|name| {
+        let end = name.len().min(64);
+        name[..end].escape_ascii().to_string()
+    });
+    format!("SASL {}", shown.collect::<Vec<_>>().join(", "))
 }

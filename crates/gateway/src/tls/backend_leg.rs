@@ -185,7 +185,10 @@ impl BackendTlsError {
             Self::Closed => "The database server's log has the reason.",
             Self::Timeout => "The server accepted the connection and then said nothing.",
             Self::Certificate(_) => match self.rejected() {
-                Some(CertificateRejected::UnknownAuthority { .. }) => {
+                Some(
+                    CertificateRejected::UnknownAuthority { .. }
+                    | CertificateRejected::AuthorityOfSameName { .. },
+                ) => {
                     "Point GATEKEEPER_BACKEND_TLS_CA_FILE to the authority that signed the server's \
                      certificate."
                 }

@@ -25,6 +25,15 @@ pub(crate) enum CertificateRejected {
         /// Who signed it.
         issuer: String,
     },
+    /// A trusted authority has the issuer's name, but didn't sign it: most often one that was made
+    /// anew under its old name.
+    #[error(
+        "certificate signed by unknown authority (one named {issuer:?} is trusted, but has another key)"
+    )]
+    AuthorityOfSameName {
+        /// Who signed it, by name.
+        issuer: String,
+    },
     /// It belongs to somebody else.
     #[error("certificate is valid for {}, not {wanted}", list(names))]
     WrongName {
@@ -138,6 +147,11 @@ fn explain(error: TlsError, der: &CertificateDer<'_>, wanted: &ServerName<'_>) -
         E::UnknownIssuer => CertificateRejected::UnknownAuthority {
             issuer: seen.issuer,
         },
+        E::BadSignature | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            CertificateRejected::AuthorityOfSameName {
+                issuer: seen.issuer,
+            }
+        }
         E::NotValidForName | E::NotValidForNameContext { .. } => CertificateRejected::WrongName {
             wanted: wanted.to_str().into_owned(),
             names: seen.names,

@@ -1,0 +1,16 @@
+//! The gateway as a user meets it: the real binary in front of real servers, with real clients.
+
+mod command;
+mod drivers;
+mod errors;
+mod limits;
+mod matrix;
+mod relay;
+mod reload;
+mod replication;
+mod scram;
+mod setup;
+mod shutdown;
+mod startup;
+mod tls;
+mod token;
