@@ -25,7 +25,9 @@ pub(crate) enum Stop {
 
 impl Stop {
     /// Tells the client why it is not served.
-    pub(crate) async fn refuse(client: Messages, refusal: Refusal) -> Self {
+    pub(crate) async fn refuse(mut client: Messages, refusal: Refusal) -> Self {
+        // What the server said so far belongs to a login that has come to nothing.
+        client.output().clear();
         let mut last_words = Vec::new();
         refusal.response().encode(&mut last_words);
         client.farewell(&last_words).await;

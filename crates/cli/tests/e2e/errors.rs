@@ -494,6 +494,22 @@ fn a_server_that_dies_during_the_login_is_named_as_the_culprit() {
     refuse(&gateway, ROLE).in_words("08001", "backend closed the connection", &[]);
 }
 
+#[test]
+fn a_server_that_talks_without_end_during_the_login_is_cut_off() {
+    let notice = message(b'N', &vec![b'x'; 50_000]);
+    let peer = Peer::listen()
+        .script([
+            Step::ExpectStartup,
+            Step::Send(notice.repeat(30)),
+            Step::Hang,
+        ])
+        .start();
+    let gateway = before_port(peer.port())
+        .env("GATEKEEPER_BACKEND_TLS_MODE", "disable")
+        .start();
+    refuse(&gateway, ROLE).in_words("08001", "backend sent more than 1 MiB during login", &[]);
+}
+
 // After the login.
 
 #[test]

@@ -93,13 +93,12 @@ fn the_command_knows_for_whom_it_mints() {
 }
 
 #[test]
-fn the_command_has_the_gateway_s_environment_less_the_admin_key() {
+fn the_command_has_the_gateway_s_whole_environment() {
     let desk = Desk::new();
     let environment = desk.file("environment");
     let command = format!("env > {}; echo token", environment.display());
     let gateway = minting(&SERVER, &command)
         .env("SOMEBODY_S_SETTING", "kept")
-        .env("ADMIN_API_KEY", "an-admin-key-of-some-length")
         .start();
     RawClient::expect_refusal(gateway.port(), Login::Password.role());
     let environment = fs::read_to_string(environment).unwrap();
@@ -108,7 +107,6 @@ fn the_command_has_the_gateway_s_environment_less_the_admin_key() {
         "{environment}"
     );
     assert!(environment.contains("PATH="), "{environment}");
-    assert!(!environment.contains("ADMIN_API_KEY"), "{environment}");
 }
 
 #[test]

@@ -21,6 +21,10 @@ use crate::refusal::{BadMessage, Refusal};
 use crate::tls::BackendTlsError;
 use crate::token::{Bearer, Issued, Token, Tokens};
 
+/// Bytes of notices and parameters that a server may send during a login; a usual one sends a few
+/// hundred.
+const MAX_HELD: usize = 1 << 20;
+
 /// A login in progress.
 pub(crate) struct Login<'a> {
     pub(crate) scram_over_tls: ScramOverTls,
@@ -84,9 +88,18 @@ impl Login<'_> {
                     self.client.output().extend_from_slice(&message);
                     return self.flush_client().await;
                 }
-                _ => self.client.output().extend_from_slice(&message),
+                _ => self.hold_for_client(&message)?,
             }
         }
+    }
+
+    /// Keeps a message that the client is to have with the next one that it must answer.
+    fn hold_for_client(&mut self, message: &[u8]) -> Result<(), Failure> {
+        self.client.output().extend_from_slice(message);
+        if self.client.output().len() > MAX_HELD {
+            return Err(Failure::Refused(Refusal::BackendFlood));
+        }
+        Ok(())
     }
 
     /// Answers a challenge of the server, or lets the client answer it.

@@ -68,7 +68,7 @@ impl Login<'_> {
                 return Err(self.rejected(message));
             }
             if tag != tag::backend::AUTHENTICATION {
-                self.client.output().extend_from_slice(&message);
+                self.hold_for_client(&message)?;
                 continue;
             }
             let authentication = Authentication::decode(body(&message))

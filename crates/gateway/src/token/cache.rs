@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::command::{TokenError, mint};
@@ -16,6 +16,10 @@ use crate::metrics::Metrics;
 /// beyond it the one that was asked for longest ago makes room.
 const MAX_KEPT: usize = 1024;
 
+/// Commands that run at a time; the rest wait for their turn. Whoever may connect makes them run, and
+/// each is at least two processes.
+const MAX_RUNNING: usize = 64;
+
 /// A kept token is renewed in the background once this part of its life is over, if it was used.
 const RENEW_AFTER: f64 = 0.75;
 
@@ -25,6 +29,7 @@ pub(crate) struct Tokens {
     settings: TokenCommand,
     metrics: Arc<Metrics>,
     kept: Mutex<HashMap<Bearer, Slot>>,
+    turns: Semaphore,
     /// Where mints run: a client that goes away must not end the mint that others wait for.
     runtime: Handle,
 }
@@ -47,6 +52,7 @@ impl Tokens {
             settings,
             metrics,
             kept: Mutex::default(),
+            turns: Semaphore::new(MAX_RUNNING),
             runtime,
         })
     }
@@ -158,8 +164,10 @@ impl Tokens {
     }
 
     async fn mint(&self, bearer: &Bearer) -> Minted {
+        let turn = self.turns.acquire().await;
         let started = Instant::now();
         let minted = mint(&self.settings, bearer).await;
+        drop(turn);
         self.metrics.token_minted(minted.is_ok(), started.elapsed());
         minted
     }
@@ -216,6 +224,20 @@ mod tests {
         let tokens = counting(dir.path(), Duration::ZERO);
         assert_eq!(text(&tokens, "alice").await, "1");
         assert_eq!(text(&tokens, "alice").await, "2");
+    }
+
+    #[tokio::test]
+    async fn only_so_many_commands_run_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = counting(dir.path(), Duration::ZERO);
+        let all = u32::try_from(MAX_RUNNING).unwrap();
+        let turns = tokens.turns.acquire_many(all).await.unwrap();
+        let mut asked = Box::pin(tokens.issue(bearer("alice")));
+        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(asked.as_mut().poll(cx)));
+        assert!(polled.await.is_pending());
+        assert!(!dir.path().join("minted").exists());
+        drop(turns);
+        asked.await.unwrap();
     }
 
     #[tokio::test]

