@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use querycop_gateway::{Finding, Patient, Step, examine};
+use querycop_gateway::{Finding, Patient, Step, examine, one_line};
 use serde_json::{Value, json};
 
 use crate::arguments::DoctorOptions;
 use crate::exit::{self, FAILED, OK, refuse_settings, warn_of_settings};
-use crate::settings::Loaded;
+use crate::settings::{Environment, Loaded};
 
 /// The role when nobody names one: it exists on every server.
 const DEFAULT_ROLE: &str = "postgres";
@@ -17,7 +17,7 @@ const DEFAULT_ROLE: &str = "postgres";
 pub(crate) fn doctor(
     loaded: Loaded,
     options: &DoctorOptions,
-    environment: &[(String, String)],
+    environment: &Environment,
 ) -> ExitCode {
     warn_of_settings(&loaded.warnings);
     let settings = match loaded.settings {
@@ -43,13 +43,8 @@ pub(crate) fn doctor(
     ExitCode::from(if failed { FAILED } else { OK })
 }
 
-fn patient(options: &DoctorOptions, environment: &[(String, String)]) -> Patient {
-    let variable = |name: &str| {
-        let found = environment.iter().find(|(variable, _)| variable == name);
-        found
-            .map(|(_, value)| value.clone())
-            .filter(|value| !value.is_empty())
-    };
+fn patient(options: &DoctorOptions, environment: &Environment) -> Patient {
+    let variable = |name: &str| environment.value(name).map(str::to_owned);
     let user = options.user.clone().or_else(|| variable("PGUSER"));
     let user = user.unwrap_or_else(|| DEFAULT_ROLE.to_owned());
     let database = options.database.clone().or_else(|| variable("PGDATABASE"));
@@ -80,13 +75,13 @@ fn as_text(steps: &[Step]) -> String {
             }
         };
         if let Finding::Failed { cause, cure, .. } = &step.finding {
-            let _ = writeln!(text, "         cause: {cause}");
+            let _ = writeln!(text, "         cause: {}", one_line(cause));
             if !cure.is_empty() {
                 let _ = writeln!(text, "         cure:  {cure}");
             }
         }
         for detail in details {
-            let _ = writeln!(text, "         {detail}");
+            let _ = writeln!(text, "         {}", one_line(detail));
         }
     }
     text

@@ -12,16 +12,14 @@ mod telemetry;
 use std::process::ExitCode;
 
 use arguments::Action;
+use settings::Environment;
 
 fn main() -> ExitCode {
     let invocation = match arguments::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(ended) => return ended,
     };
-    // A variable that is not UTF-8 can't be one of ours.
-    let environment: Vec<_> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let environment = Environment::read(std::env::vars_os());
     let loaded = settings::load(invocation.config.clone(), &invocation.flags, &environment);
     match invocation.action {
         Action::Run => run::run(loaded),

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::backend::{Attempt, Backend, ConnectError, resolve};
 use crate::config::{BackendAddress, Config, TlsMode};
 use crate::leg::Leg;
-use crate::login::{Credentials, Failure, Login};
+use crate::login::{Credentials, Failure, Login, Progress};
 use crate::messages::Messages;
 use crate::refusal::Refusal;
 use crate::stop::chain;
@@ -329,6 +329,7 @@ impl Examination<'_> {
             client: &mut client,
             backend: Messages::new(leg, Vec::new()),
             used: None,
+            progress: Progress::Begun,
             waiting_for: "the backend",
         };
         let limit = self.config.limits.login_timeout;
@@ -440,6 +441,7 @@ async fn select_one(mut backend: Messages) -> Result<((), Vec<String>), Trouble>
     query(backend.output(), b"select 1");
     backend.flush().await.map_err(|error| lost(&error))?;
     let mut failure = None;
+    let mut rows = 0_u32;
     loop {
         let frame = match timeout(Duration::from_secs(10), backend.next()).await {
             Ok(frame) => frame.map_err(|error| lost(&error))?,
@@ -447,6 +449,7 @@ async fn select_one(mut backend: Messages) -> Result<((), Vec<String>), Trouble>
         };
         match frame.tag {
             tag::backend::READY_FOR_QUERY => break,
+            tag::backend::DATA_ROW => rows += 1,
             tag::backend::ERROR_RESPONSE => {
                 failure = ErrorView::decode(frame.body)
                     .ok()
@@ -460,6 +463,10 @@ async fn select_one(mut backend: Messages) -> Result<((), Vec<String>), Trouble>
     let _ = backend.flush().await;
     match failure {
         Some(message) => Err(Trouble::new(message, cure)),
+        None if rows != 1 => Err(Trouble::new(
+            format!("{rows} rows in answer to select 1"),
+            cure,
+        )),
         None => Ok(((), vec!["select 1".to_owned()])),
     }
 }

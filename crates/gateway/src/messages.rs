@@ -62,8 +62,7 @@ impl Messages {
         self.input.drain(..self.taken);
         self.taken = 0;
         while !self.has_message()? {
-            self.input.reserve(READ_SIZE);
-            if self.leg.read_buf(&mut self.input).await? == 0 {
+            if self.read().await? == 0 {
                 return Err(ReadError::Closed);
             }
         }
@@ -73,17 +72,27 @@ impl Messages {
         Ok(frame)
     }
 
-    /// Waits until the peer has closed its side. What it sends meanwhile is kept for later, up to the
-    /// length of a message; beyond that its end is no longer seen. Cancel safe.
+    /// Waits until the peer is gone: it has closed its side and nothing that it sent is left to be
+    /// done. What it sends meanwhile is kept for later, up to the length of a message; beyond that its
+    /// end is no longer seen. Cancel safe.
     pub(crate) async fn left(&mut self) {
         while self.input.len() < frame::MAX_PRE_AUTH_LEN as usize {
-            self.input.reserve(READ_SIZE);
-            match self.leg.read_buf(&mut self.input).await {
+            match self.read().await {
+                Ok(0) if self.input.len() > self.taken => break,
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
             }
         }
         std::future::pending::<()>().await;
+    }
+
+    /// Reads a little: what is read here and not used in the login has to wait for the relay.
+    async fn read(&mut self) -> io::Result<usize> {
+        self.input.reserve(READ_SIZE);
+        (&mut self.leg)
+            .take(READ_SIZE as u64)
+            .read_buf(&mut self.input)
+            .await
     }
 
     /// Whether the next message is here already.

@@ -54,6 +54,8 @@ pub(crate) enum Refusal {
     BackendScram(#[from] ScramError),
     #[error("backend refused the SCRAM proof: {0}")]
     ScramRefused(String),
+    #[error("unexpected message {tag:?} from the backend during login")]
+    BackendUnexpected { tag: char },
     #[error("backend sent more than 1 MiB during login")]
     BackendFlood,
     #[error("backend closed the connection during login")]
@@ -116,6 +118,7 @@ impl Refusal {
             Self::BackendMessage(_) => "backend_message",
             Self::BackendScram(_) => "backend_scram",
             Self::ScramRefused(_) => "backend_scram",
+            Self::BackendUnexpected { .. } => "backend_message",
             Self::BackendFlood => "backend_message",
             Self::BackendClosed => "backend_closed",
             Self::BackendLost(_) => "backend_closed",
@@ -143,6 +146,7 @@ impl Refusal {
             Self::BackendMessage(_) => Blame::Operator,
             Self::BackendScram(_) => Blame::Operator,
             Self::ScramRefused(_) => Blame::Operator,
+            Self::BackendUnexpected { .. } => Blame::Operator,
             Self::BackendFlood => Blame::Operator,
             Self::BackendClosed => Blame::Operator,
             Self::BackendLost(_) => Blame::Operator,
@@ -169,6 +173,7 @@ impl Refusal {
             Self::BackendMessage(_) => SqlState::UNABLE_TO_CONNECT,
             Self::BackendScram(_) => SqlState::UNABLE_TO_CONNECT,
             Self::ScramRefused(_) => SqlState::INVALID_PASSWORD,
+            Self::BackendUnexpected { .. } => SqlState::UNABLE_TO_CONNECT,
             Self::BackendFlood => SqlState::UNABLE_TO_CONNECT,
             Self::BackendClosed => SqlState::UNABLE_TO_CONNECT,
             Self::BackendLost(_) => SqlState::UNABLE_TO_CONNECT,
@@ -200,6 +205,7 @@ impl Refusal {
             Self::BackendMessage(_) => "malformed message from the backend".to_owned(),
             Self::BackendScram(_) => self.to_string(),
             Self::ScramRefused(_) => "backend refused the password".to_owned(),
+            Self::BackendUnexpected { .. } => self.to_string(),
             Self::BackendFlood => self.to_string(),
             Self::BackendClosed => self.to_string(),
             Self::BackendLost(_) => "connection to the backend lost during login".to_owned(),
@@ -248,6 +254,7 @@ impl Refusal {
                 Some("The server, or somebody in between, is not what it claims to be.")
             }
             Self::ScramRefused(_) => Some("The database server's log has the reason."),
+            Self::BackendUnexpected { .. } => Some("Is the backend a PostgreSQL server?"),
             Self::BackendFlood => Some("Is the backend a PostgreSQL server?"),
             Self::BackendClosed => Some("The database server's log has the reason."),
             Self::BackendLost(_) => Some("The database server's log has the reason."),

@@ -7,7 +7,7 @@ use crate::cancel;
 use crate::refusal::Blame;
 use crate::relay::{Ending, Relay};
 use crate::shared::Shared;
-use crate::stop::{Stop, chain};
+use crate::stop::{Stop, chain, one_line};
 
 /// How a session came to its end.
 pub(crate) enum End {
@@ -80,13 +80,13 @@ fn report(
         Err(Stop::Refused(refusal)) => {
             metrics.refused(refusal.kind());
             match refusal.blame() {
-                Blame::Operator => warn!("{refusal}"),
-                Blame::Client => info!("client refused: {refusal}"),
+                Blame::Operator => warn!("{}", one_line(&refusal.to_string())),
+                Blame::Client => info!("client refused: {}", one_line(&refusal.to_string())),
             }
         }
         Err(Stop::Rejected(error)) => {
             metrics.login_rejected();
-            warn!(sqlstate = error.code, "{}", error.message);
+            warn!(sqlstate = error.code, "{}", one_line(&error.message));
         }
         Err(Stop::Dropped(why, cause)) => {
             metrics.dropped(why);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::backend::Attempt;
 use crate::config::TlsMode;
-use crate::login::{Credentials, Failure, Login, Rejected};
+use crate::login::{Credentials, Failure, Login, Progress, Rejected};
 use crate::messages::Messages;
 use crate::refusal::Refusal;
 use crate::registry::Admission;
@@ -181,6 +181,7 @@ impl Admitted {
             client: &mut self.client,
             backend: Messages::new(leg, Vec::new()),
             used: None,
+            progress: Progress::Begun,
             waiting_for: "the backend",
         };
         let outcome = timeout_at(deadline, login.run(self.startup.as_bytes())).await;

@@ -1,5 +1,6 @@
 //! Why a connection does not become a session.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 
@@ -49,4 +50,31 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
         source = cause.source();
     }
     text
+}
+
+/// A text from elsewhere, fit for a line of a log or a terminal: control characters are escaped, so
+/// that nobody writes lines of his own into it.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| -> String {
+        if c.is_control() {
+            c.escape_default().collect()
+        } else {
+            c.to_string()
+        }
+    };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_from_elsewhere_stays_on_its_line() {
+        assert_eq!(one_line("grün"), "grün");
+        assert_eq!(one_line("a\nWARN b\r\x1b[31m"), "a\\nWARN b\\r\\u{1b}[31m");
+    }
 }

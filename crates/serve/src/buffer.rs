@@ -35,6 +35,16 @@ impl Buffer {
         ))
     }
 
+    /// A buffer that begins with `first`, however long that is.
+    pub(crate) fn holding(first: &[u8]) -> Self {
+        if first.len() <= BUFFER_SIZE {
+            let mut buffer = Self::take();
+            buffer.bytes_mut()[..first.len()].copy_from_slice(first);
+            return buffer;
+        }
+        Self(Some(first.into()))
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
     }
@@ -55,7 +65,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let Some(bytes) = self.0.take() else { return };
         FREE.with_borrow_mut(|free| {
-            if free.len() < KEPT_PER_THREAD {
+            if free.len() < KEPT_PER_THREAD && bytes.len() == BUFFER_SIZE {
                 free.push(bytes);
             }
         });

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::buffer::{BUFFER_SIZE, Buffer};
+use crate::buffer::Buffer;
 
 /// Looks at relayed bytes where they lie.
 pub trait Inspect {
@@ -66,15 +66,13 @@ pub struct Pipe {
 }
 
 impl Pipe {
-    /// A direction with `first` already read from its sender (at most [`BUFFER_SIZE`] bytes).
+    /// A direction with `first` already read from its sender.
     pub fn with_first<I: Inspect>(first: &[u8], inspect: &mut I) -> Result<Self, I::Error> {
         let mut pipe = Self::default();
         if !first.is_empty() {
-            let mut buffer = Buffer::take();
-            let end = first.len().min(BUFFER_SIZE);
-            buffer.bytes_mut()[..end].copy_from_slice(&first[..end]);
-            pipe.cleared = inspect.inspect(&buffer.bytes()[..end])?;
-            pipe.end = end;
+            let buffer = Buffer::holding(first);
+            pipe.cleared = inspect.inspect(first)?;
+            pipe.end = first.len();
             pipe.buffer = Some(buffer);
         }
         Ok(pipe)
@@ -169,7 +167,7 @@ impl Pipe {
         let mut buffer = self.buffer.take().unwrap_or_else(Buffer::take);
         self.make_room(&mut buffer);
         let waits = loop {
-            if self.end == BUFFER_SIZE {
+            if self.end == buffer.bytes().len() {
                 break false;
             }
             let mut room = ReadBuf::new(&mut buffer.bytes_mut()[self.end..]);
@@ -224,6 +222,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
+    use crate::BUFFER_SIZE;
 
     /// Lets lines pass whole, unless a line fills the buffer.
     #[derive(Default)]
@@ -323,6 +322,21 @@ mod tests {
         let mut got = String::new();
         receiver.read_to_string(&mut got).await.unwrap();
         assert_eq!(got, "first\nsecond\n");
+    }
+
+    #[tokio::test]
+    async fn no_byte_is_lost_however_much_was_read_before_the_relay() {
+        let (sender, reader) = duplex(64);
+        drop(sender);
+        let (writer, mut receiver) = duplex(64);
+        let first = b"0123456789abcde\n".repeat(BUFFER_SIZE / 16 * 3);
+        let mut pipe = Pipe::with_first(&first, &mut Lines).unwrap();
+        let relay = run(&mut pipe, reader, writer, Lines);
+        let mut got = Vec::new();
+        let (ended, read) = tokio::join!(relay, receiver.read_to_end(&mut got));
+        ended.unwrap();
+        read.unwrap();
+        assert!(got == first);
     }
 
     proptest! {

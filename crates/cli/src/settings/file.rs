@@ -79,7 +79,11 @@ fn unknown(key: &str) -> String {
 }
 
 fn toml_items(text: &str) -> Result<Vec<Item>, String> {
-    let document = DeTable::parse(text).map_err(|error| error.to_string())?;
+    // Not the parser's own picture of the place: it would quote the line, and a secret on it.
+    let document = DeTable::parse(text).map_err(|error| {
+        let line = line_of(text, error.span().map_or(0, |span| span.start));
+        format!("line {line}: {}", error.message().trim())
+    })?;
     let mut items = Vec::new();
     for (section, value) in document.get_ref() {
         flatten_toml(
@@ -109,7 +113,7 @@ fn flatten_toml(text: &str, key: &str, at: usize, value: &DeValue<'_>, items: &m
         DeValue::Datetime(_) => Err("a date is no value for it"),
         DeValue::Array(_) => Err("a list is no value for it"),
     };
-    let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+    let line = line_of(text, at);
     items.push(Item {
         key: key.to_owned(),
         line,
@@ -117,10 +121,15 @@ fn flatten_toml(text: &str, key: &str, at: usize, value: &DeValue<'_>, items: &m
     });
 }
 
+fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
+}
+
 /// What may stand for a value in YAML.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum YamlValue {
+    Unset(()),
     Boolean(bool),
     Integer(i64),
     Text(String),
@@ -131,16 +140,19 @@ type YamlSection = BTreeMap<String, serde_saphyr::Spanned<YamlValue>>;
 
 fn yaml_items(text: &str) -> Result<Vec<Item>, String> {
     let document: Option<BTreeMap<String, YamlSection>> =
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())?;
     let mut items = Vec::new();
     for (section, values) in document.unwrap_or_default() {
         for (name, value) in values {
             let line = usize::try_from(value.referenced.line()).unwrap_or_default();
             let text = match value.value {
+                YamlValue::Unset(()) => continue,
                 YamlValue::Boolean(boolean) => Ok(boolean.to_string()),
                 YamlValue::Integer(integer) => Ok(integer.to_string()),
                 YamlValue::Text(text) => Ok(text),
-                YamlValue::Other(_) => Err("neither a list nor a mapping is a value for it"),
+                YamlValue::Other(_) => {
+                    Err("only a text or a whole number is a value for it; put it in quotes")
+                }
             };
             items.push(Item {
                 key: format!("{section}.{name}"),
@@ -219,6 +231,31 @@ mod tests {
                 "backends (q.toml:5): several backends are not available in this version; use [backend]",
             ]
         );
+    }
+
+    #[test]
+    fn a_broken_file_does_not_give_a_secret_away() {
+        for (name, text) in [
+            ("q.toml", "[api]\nadmin_key = \"TOPSECRETKEY-12345678\n"),
+            ("q.yaml", "api:\n  admin_key: \"TOPSECRETKEY-12345678\n"),
+            ("q.yaml", "api:\n  admin_key: TOPSECRETKEY: 1\n"),
+            (
+                "q.yaml",
+                "api:\n  admin_key: TOPSECRETKEY-1\n  admin_key: TOPSECRETKEY-2\n",
+            ),
+        ] {
+            let (_, problems) = load(name, text);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].contains("line"), "{problems:?}");
+            assert!(!problems[0].contains("TOPSECRET"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_yaml_value_sets_nothing() {
+        let (values, problems) = load("q.yaml", "backend:\n  tls_cert:\n  tls_ca_file: ~\n");
+        assert_eq!(problems, [""; 0]);
+        assert!(values.value("backend.tls_cert").is_none());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod resolve;
 mod table;
 mod values;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -39,6 +40,39 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// The environment of the process.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    variables: Vec<(String, String)>,
+    /// Variables whose value is not UTF-8. One of ours among them is a mistake, not a value that was
+    /// never set.
+    unreadable: Vec<String>,
+}
+
+impl Environment {
+    /// Takes the variables as the system gives them.
+    pub(crate) fn read(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut environment = Self::default();
+        for (name, value) in variables {
+            // A name that is not UTF-8 can't be one of ours.
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => environment.variables.push((name, value)),
+                (Ok(name), Err(_)) => environment.unreadable.push(name),
+                (Err(_), _) => {}
+            }
+        }
+        environment
+    }
+
+    /// The value of a variable; one that is empty counts as not set.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|(variable, _)| variable == name);
+        found
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+}
+
 /// What was found in flags, environment and file.
 pub(crate) struct Loaded {
     pub(crate) values: Values,
@@ -51,16 +85,11 @@ pub(crate) struct Loaded {
 pub(crate) fn load(
     config_flag: Option<PathBuf>,
     flags: &[(&'static Setting, String)],
-    environment: &[(String, String)],
+    environment: &Environment,
 ) -> Loaded {
     let mut values = Values::default();
     let mut problems = Vec::new();
-    let variable = |name: &str| {
-        let found = environment.iter().find(|(variable, _)| variable == name);
-        found
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
-    };
+    let variable = |name: &str| environment.value(name);
     if let Some(path) = config_flag.or_else(|| variable(CONFIG_ENV).map(PathBuf::from)) {
         file::read(&path, &mut values, &mut problems);
     }
@@ -71,6 +100,13 @@ pub(crate) fn load(
     }
     for (setting, text) in flags {
         values.set(setting, text, Source::Flag(setting.flag()));
+    }
+    for name in environment.unreadable.iter().filter(|name| is_known(name)) {
+        problems.push(Problem {
+            subject: name.clone(),
+            source: None,
+            message: "the value is not UTF-8".to_owned(),
+        });
     }
     for (later, _) in NOT_YET.iter().filter(|(name, _)| variable(name).is_some()) {
         problems.push(Problem {
@@ -111,17 +147,20 @@ fn unverified_token(settings: &Settings) -> Option<Problem> {
     })
 }
 
+/// Whether a variable is one of ours.
+fn is_known(name: &str) -> bool {
+    name == CONFIG_ENV
+        || SETTINGS.iter().any(|setting| setting.env == name)
+        || NOT_YET.iter().any(|(later, _)| *later == name)
+}
+
 /// Variables with our prefix that are none of ours: a typing error, most likely.
-fn unknown_variables(environment: &[(String, String)]) -> Vec<Problem> {
-    let known = |name: &str| {
-        name == CONFIG_ENV
-            || SETTINGS.iter().any(|setting| setting.env == name)
-            || NOT_YET.iter().any(|(later, _)| *later == name)
-    };
-    environment
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .filter(|name| name.starts_with("GATEKEEPER_") && !known(name) && !from_kubernetes(name))
+fn unknown_variables(environment: &Environment) -> Vec<Problem> {
+    let readable = environment.variables.iter().map(|(name, _)| name);
+    readable
+        .chain(&environment.unreadable)
+        .map(String::as_str)
+        .filter(|name| name.starts_with("GATEKEEPER_") && !is_known(name) && !from_kubernetes(name))
         .map(|name| Problem {
             subject: name.to_owned(),
             source: None,

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,6 +18,9 @@ use rustls_pki_types::ServerName;
 
 use super::values::{Problem, Values};
 use super::{LogFormat, Settings};
+
+/// The largest number of anything: no machine serves a million sessions.
+const MAX_COUNT: usize = 1_000_000;
 
 /// Reads settings one by one and collects what is wrong with them.
 struct Reader<'a> {
@@ -173,7 +177,8 @@ impl Reader<'_> {
     }
 
     fn backend(&mut self) -> Option<Backend> {
-        let port = self.parse::<u16>("backend.port", "a port between 1 and 65535");
+        let port = self.parse::<NonZeroU16>("backend.port", "a port between 1 and 65535");
+        let port = port.map(NonZeroU16::get);
         let host = self.text("backend.host");
         if host.is_none() {
             self.problems.push(Problem {
@@ -417,8 +422,10 @@ impl Reader<'_> {
 
     fn count(&mut self, key: &str) -> Option<usize> {
         self.optional(key, |text| match text.parse() {
-            Ok(count) if count > 0 => Ok(count),
-            Ok(_) | Err(_) => Err(format!("{text:?} is not a number above 0")),
+            Ok(count) if (1..=MAX_COUNT).contains(&count) => Ok(count),
+            Ok(_) | Err(_) => Err(format!(
+                "{text:?} is not a number between 1 and {MAX_COUNT}"
+            )),
         })
     }
 

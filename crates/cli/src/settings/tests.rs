@@ -9,11 +9,10 @@ const HOST: (&str, &str) = ("GATEKEEPER_BACKEND_HOST", "db.example");
 const TOKEN: (&str, &str) = ("GATEKEEPER_BACKEND_TOKEN_CMD", "echo token");
 
 fn load_env(variables: &[(&str, &str)]) -> Loaded {
-    let owned: Vec<_> = variables
+    let owned = variables
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    load(None, &[], &owned)
+        .map(|(name, value)| ((*name).into(), (*value).into()));
+    load(None, &[], &Environment::read(owned))
 }
 
 fn settings(variables: &[(&str, &str)]) -> Settings {
@@ -96,10 +95,10 @@ fn flags_win_over_the_environment_and_it_over_the_file() {
         "[backend]\nhost = 'from-file'\nport = 1\n[listen]\nport = 1\n",
     )
     .unwrap();
-    let environment = [
-        ("GATEKEEPER_BACKEND_PORT".to_owned(), "2".to_owned()),
-        ("GATEKEEPER_LISTEN_PORT".to_owned(), "2".to_owned()),
-    ];
+    let environment = Environment::read([
+        ("GATEKEEPER_BACKEND_PORT".into(), "2".into()),
+        ("GATEKEEPER_LISTEN_PORT".into(), "2".into()),
+    ]);
     let flags = [(Setting::of_key("listen.port").unwrap(), "3".to_owned())];
     let loaded = load(Some(path.clone()), &flags, &environment);
     let value = |key: &str| loaded.values.value(key).unwrap();
@@ -271,6 +270,31 @@ fn an_empty_variable_counts_as_not_set() {
         settings.config.listen,
         Endpoint::Tcp("127.0.0.1:15432".parse().unwrap())
     );
+}
+
+#[test]
+fn a_value_that_can_t_be_read_is_a_mistake() {
+    let broken = std::os::unix::ffi::OsStringExt::from_vec(b"verify-full\xff".to_vec());
+    let environment = Environment::read([
+        (HOST.0.into(), HOST.1.into()),
+        ("GATEKEEPER_BACKEND_TLS_MODE".into(), broken),
+    ]);
+    let problems = load(None, &[], &environment).settings.err().unwrap();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(
+        problems[0].to_string(),
+        "GATEKEEPER_BACKEND_TLS_MODE: the value is not UTF-8"
+    );
+}
+
+#[test]
+fn a_backend_port_of_zero_and_limits_beyond_reason_are_refused() {
+    for (name, value) in [
+        ("GATEKEEPER_BACKEND_PORT", "0"),
+        ("GATEKEEPER_MAX_STARTUPS", "9223372036854775807"),
+    ] {
+        assert_eq!(problems(&[HOST, (name, value)]).len(), 1, "{name}");
+    }
 }
 
 #[test]

@@ -510,6 +510,54 @@ fn a_server_that_talks_without_end_during_the_login_is_cut_off() {
     refuse(&gateway, ROLE).in_words("08001", "backend sent more than 1 MiB during login", &[]);
 }
 
+#[test]
+fn a_server_that_goes_back_in_the_login_is_cut_off() {
+    let ok = message(b'R', &[0; 4]);
+    let ready = message(b'Z', b"I");
+    let sasl_final = message(b'R', &[&[0, 0, 0, 12][..], &[b'x'; 10_000]].concat());
+    for (script, words) in [
+        (
+            ok.repeat(2),
+            "unexpected message 'R' from the backend during login",
+        ),
+        (
+            ready,
+            "unexpected message 'Z' from the backend during login",
+        ),
+        (
+            sasl_final.repeat(200),
+            "backend sent more than 1 MiB during login",
+        ),
+    ] {
+        let script = [Step::ExpectStartup, Step::Send(script), Step::Hang];
+        let peer = Peer::listen().script(script).start();
+        let gateway = before_port(peer.port())
+            .env("GATEKEEPER_BACKEND_TLS_MODE", "disable")
+            .start();
+        refuse(&gateway, ROLE).in_words("08001", words, &[]);
+    }
+}
+
+#[test]
+fn a_server_gets_one_token_however_often_it_asks() {
+    let question = message(b'R', &[0, 0, 0, 3]);
+    let peer = Peer::listen()
+        .script([
+            Step::ExpectStartup,
+            Step::Send(question.repeat(20)),
+            Step::ReadToEnd,
+        ])
+        .start();
+    let gateway = before_port(peer.port())
+        .env("GATEKEEPER_BACKEND_TLS_MODE", "disable")
+        .env("GATEKEEPER_BACKEND_TOKEN_CMD", "echo some-token")
+        .env("GATEKEEPER_BACKEND_TOKEN_ALLOW_PLAINTEXT_LOOPBACK", "true")
+        .start();
+    refuse(&gateway, ROLE).in_words("08001", "unexpected message 'R' from the backend", &[]);
+    let received = String::from_utf8_lossy(&peer.received().concat()).into_owned();
+    assert_eq!(received.matches("some-token").count(), 1, "{received:?}");
+}
+
 // After the login.
 
 #[test]

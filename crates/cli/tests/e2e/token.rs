@@ -9,7 +9,7 @@ use querycop_testkit::postgres::{Auth, Encryption, Login, Postgres, Transport};
 use querycop_testkit::wait::eventually;
 use tempfile::TempDir;
 
-use crate::relay::raw::{RawClient, V3_0};
+use crate::relay::raw::{RawClient, V3_0, message};
 use crate::setup::{Pki, before, before_port, counter, session_log, temporary_directory};
 
 const MINTED: &str = "querycop_token_mints_total{outcome=\"ok\"}";
@@ -393,4 +393,29 @@ fn a_gateway_on_a_unix_socket_lends_its_token_to_whoever_may_open_it() {
         .env("GATEKEEPER_LISTEN_PORT", 5432)
         .start();
     log_in(&gateway, Login::Password.role());
+}
+
+#[test]
+fn what_a_client_sends_during_the_login_is_kept_to_the_last_byte() {
+    let desk = Desk::new();
+    let token = desk.file("token");
+    let made = std::process::Command::new("mkfifo").arg(&token).status();
+    assert!(made.unwrap().success());
+    let gateway = minting(&SERVER, &format!("cat {}", token.display())).start();
+    let value = "x".repeat(1_000);
+    let query = message(b'Q', format!("select '{value}'\0").as_bytes());
+    let mut client = RawClient::connect(gateway.port());
+    client.start_up(Login::Password.role(), V3_0);
+    // A little less than the gateway keeps, then much more than it keeps.
+    client.send(&query.repeat(60));
+    client.send(&query.repeat(200));
+    fs::write(&token, Login::Password.password()).unwrap();
+    client.read_until_ready();
+    for _ in 0..260 {
+        let rows = client.read_until_ready();
+        assert!(
+            rows.iter()
+                .any(|row| row.tag == b'D' && row.value() == value)
+        );
+    }
 }

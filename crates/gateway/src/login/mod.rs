@@ -34,8 +34,20 @@ pub(crate) struct Login<'a> {
     pub(crate) backend: Messages,
     /// The token that the server was given.
     pub(crate) used: Option<Issued>,
+    pub(crate) progress: Progress,
     /// Who is to blame when it takes too long.
     pub(crate) waiting_for: &'static str,
+}
+
+/// How far a login has come. A server that goes back is not a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It has not asked for anything.
+    Begun,
+    /// It has been given a password or token.
+    Answered,
+    /// It has let the client in.
+    Authenticated,
 }
 
 /// What a challenge of the server is answered with.
@@ -64,7 +76,9 @@ pub(crate) enum Failure {
 
 /// What the server wants, freed from the buffer it was read into.
 enum Challenge {
-    /// Nothing, or nothing yet: the message only has to reach the client.
+    /// Nothing: the client is let in.
+    Ok,
+    /// Nothing yet: the message only has to reach the client.
     Nothing,
     Cleartext,
     Md5([u8; 4]),
@@ -84,11 +98,15 @@ impl Login<'_> {
             match tag {
                 tag::backend::AUTHENTICATION => self.answer(&message).await?,
                 tag::backend::ERROR_RESPONSE => return Err(self.rejected(message)),
-                tag::backend::READY_FOR_QUERY => {
+                tag::backend::READY_FOR_QUERY if self.progress == Progress::Authenticated => {
                     self.client.output().extend_from_slice(&message);
                     return self.flush_client().await;
                 }
-                _ => self.hold_for_client(&message)?,
+                _ if self.progress == Progress::Authenticated => self.hold_for_client(&message)?,
+                tag::backend::NOTICE_RESPONSE | tag::backend::NEGOTIATE_PROTOCOL_VERSION => {
+                    self.hold_for_client(&message)?;
+                }
+                tag => return Err(unexpected(tag)),
             }
         }
     }
@@ -105,9 +123,14 @@ impl Login<'_> {
     /// Answers a challenge of the server, or lets the client answer it.
     async fn answer(&mut self, message: &[u8]) -> Result<(), Failure> {
         let challenge = Challenge::read(message)?;
-        if let Challenge::Nothing = challenge {
-            self.client.output().extend_from_slice(message);
-            return Ok(());
+        match (&challenge, self.progress) {
+            (_, Progress::Authenticated) => return Err(unexpected(tag::backend::AUTHENTICATION)),
+            (Challenge::Ok, _) => {
+                self.progress = Progress::Authenticated;
+                return self.hold_for_client(message);
+            }
+            (Challenge::Nothing, _) => return self.hold_for_client(message),
+            _ => {}
         }
         if let Credentials::Relayed = self.credentials {
             return self.relay_challenge(message, challenge).await;
@@ -116,6 +139,11 @@ impl Login<'_> {
             let method = method.into();
             return Err(Failure::Refused(Refusal::Method { method }));
         }
+        // One password is all that a server needs: each further one could be another token.
+        if self.progress == Progress::Answered {
+            return Err(unexpected(tag::backend::AUTHENTICATION));
+        }
+        self.progress = Progress::Answered;
         match self.credentials {
             Credentials::Minted(tokens) => {
                 self.waiting_for = "the token command";
@@ -161,7 +189,7 @@ impl Login<'_> {
                 password_message(self.backend.output(), answer.as_bytes());
             }
             Challenge::Sasl(offered) => self.scram(&offered, password).await?,
-            Challenge::Nothing | Challenge::Other(_) => {}
+            Challenge::Ok | Challenge::Nothing | Challenge::Other(_) => {}
         }
         Ok(())
     }
@@ -245,7 +273,10 @@ impl Login<'_> {
     /// Waits for the server's next message. What the client is to have goes out first, once the
     /// server has nothing more to say for now.
     async fn read_backend(&mut self) -> Result<(u8, Vec<u8>), Failure> {
-        let frame = self.backend.next().await.map_err(backend_failure)?;
+        let frame = tokio::select! {
+            frame = self.backend.next() => frame.map_err(backend_failure)?,
+            () = self.client.left() => return Err(Failure::ClientLeft),
+        };
         Ok((frame.tag, frame.raw().to_vec()))
     }
 
@@ -279,7 +310,8 @@ impl Challenge {
             .map_err(|error| Refusal::BackendMessage(error.into()))?;
         let method = authentication.method_name();
         Ok(match authentication {
-            Authentication::Ok | Authentication::SaslFinal(_) => Self::Nothing,
+            Authentication::Ok => Self::Ok,
+            Authentication::SaslFinal(_) => Self::Nothing,
             Authentication::CleartextPassword => Self::Cleartext,
             Authentication::Md5Password { salt } => Self::Md5(salt),
             Authentication::Sasl(mechanisms) => {
@@ -300,6 +332,12 @@ fn body(message: &[u8]) -> &[u8] {
     message
         .get(querycop_wire::frame::Header::LEN..)
         .unwrap_or_default()
+}
+
+fn unexpected(tag: u8) -> Failure {
+    Failure::Refused(Refusal::BackendUnexpected {
+        tag: char::from(tag),
+    })
 }
 
 fn backend_failure(error: ReadError) -> Failure {

@@ -37,13 +37,16 @@ pub(crate) struct Tokens {
 #[derive(Debug)]
 struct Slot {
     /// The mint that runs or has run last.
-    outcome: watch::Receiver<Option<Minted>>,
+    outcome: Outcome,
     started: Instant,
     last_used: Instant,
     renewing: bool,
 }
 
 type Minted = Result<Token, TokenError>;
+
+/// What comes of a mint, once it is over.
+type Outcome = watch::Receiver<Option<Minted>>;
 
 impl Tokens {
     /// Mints on `runtime`.
@@ -70,17 +73,19 @@ impl Tokens {
             client_addr: None,
             ..bearer
         };
-        let (mut outcome, reused) = self.kept_or_started(&bearer);
-        // The sender is dropped without a value only if the mint's task panicked.
-        let minted = outcome
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|minted| minted.clone());
-        match minted {
-            Some(Ok(token)) => Ok(Issued { token, reused }),
-            Some(Err(error)) => Err(error),
-            None => Err(TokenError::Shell("the mint was abandoned".to_owned())),
+        loop {
+            let (mut outcome, reused) = self.kept_or_started(&bearer);
+            match outcome
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|minted| minted.clone())
+            {
+                Some(Ok(token)) => return Ok(Issued { token, reused }),
+                Some(Err(error)) => return Err(error),
+                // Given up before its turn, because for a moment nobody waited: it is ours to ask again.
+                None => {}
+            }
         }
     }
 
@@ -100,16 +105,14 @@ impl Tokens {
     }
 
     /// The bearer's mint, and whether its token was there before this call.
-    fn kept_or_started(
-        self: &Arc<Self>,
-        bearer: &Bearer,
-    ) -> (watch::Receiver<Option<Minted>>, bool) {
+    fn kept_or_started(self: &Arc<Self>, bearer: &Bearer) -> (Outcome, bool) {
         let now = Instant::now();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = kept.get_mut(bearer) {
             let age = now - slot.started;
             let failed = matches!(&*slot.outcome.borrow(), Some(Err(_)));
-            if !failed && age < self.settings.ttl {
+            let given_up = slot.outcome.borrow().is_none() && slot.outcome.has_changed().is_err();
+            if !failed && !given_up && age < self.settings.ttl {
                 slot.last_used = now;
                 let minted = slot.outcome.borrow().is_some();
                 if minted && !slot.renewing && age > self.settings.ttl.mul_f64(RENEW_AFTER) {
@@ -119,27 +122,34 @@ impl Tokens {
                 return (slot.outcome.clone(), minted);
             }
         }
+        let (outcome, waiting) = self.start(bearer.clone());
         let slot = Slot {
-            outcome: self.start(bearer.clone()),
+            outcome,
             started: now,
             last_used: now,
             renewing: false,
         };
-        let outcome = slot.outcome.clone();
         make_room(&mut kept);
         kept.insert(bearer.clone(), slot);
-        (outcome, false)
+        (waiting, false)
     }
 
-    /// Starts a mint that nobody's leaving ends.
-    fn start(self: &Arc<Self>, bearer: Bearer) -> watch::Receiver<Option<Minted>> {
-        let (sender, receiver) = watch::channel(None);
+    /// Starts a mint that nobody's leaving ends, once its turn has come. Before that it is given up
+    /// when nobody waits for it any more: clients that come and go must not make the others wait.
+    fn start(self: &Arc<Self>, bearer: Bearer) -> (Outcome, Outcome) {
+        let (sender, kept) = watch::channel(None);
+        let waiting = kept.clone();
         let tokens = Arc::clone(self);
         self.runtime.spawn(async move {
-            let minted = tokens.mint(&bearer).await;
-            sender.send_replace(Some(minted));
+            let turn = tokens.turns.acquire().await;
+            // One receiver is the slot's own.
+            if sender.receiver_count() > 1 {
+                let minted = tokens.run(&bearer).await;
+                sender.send_replace(Some(minted));
+            }
+            drop(turn);
         });
-        receiver
+        (kept, waiting)
     }
 
     /// Mints anew while the old token still serves; a failure leaves the old one in its place.
@@ -163,11 +173,15 @@ impl Tokens {
         });
     }
 
+    /// Runs the command when its turn has come.
     async fn mint(&self, bearer: &Bearer) -> Minted {
-        let turn = self.turns.acquire().await;
+        let _turn = self.turns.acquire().await;
+        self.run(bearer).await
+    }
+
+    async fn run(&self, bearer: &Bearer) -> Minted {
         let started = Instant::now();
         let minted = mint(&self.settings, bearer).await;
-        drop(turn);
         self.metrics.token_minted(minted.is_ok(), started.elapsed());
         minted
     }
