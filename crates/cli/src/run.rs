@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use querycop_console::{Api, Parts};
-use querycop_gateway::{Gateway, Metrics, Opened, Shutdown};
+use querycop_gateway::{Gateway, Metrics, Opened, Shutdown, chain};
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -98,13 +98,7 @@ fn open(settings: Settings) -> Result<Running, NotStarted> {
 }
 
 fn not_started(error: &(dyn Error + 'static), status: u8) -> NotStarted {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    error!(error = text, "the gateway can't start");
+    error!(error = chain(error), "the gateway can't start");
     NotStarted(status)
 }
 

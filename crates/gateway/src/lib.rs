@@ -35,5 +35,5 @@ pub use doctor::{Finding, Patient, Step, examine};
 pub use gateway::{Gateway, OpenError, Opened, Shutdown};
 pub use metrics::Metrics;
 pub use registry::{Entry, Phase, Registry};
-pub use stop::one_line;
+pub use stop::{chain, one_line};
 pub use tls::{CertificateSummary, MaterialError};
