@@ -1,0 +1,1 @@
+//! A local AlloyDB in front of a normal PostgreSQL.
