@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 const EDGES: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("serve", &[]),
+    ("policy", &[]),
+    ("sql", &["policy"]),
     ("alloydb-connector", &[]),
     ("alloydb-emulator", &["wire", "serve"]),
     ("gateway", &["wire", "serve", "alloydb-connector"]),

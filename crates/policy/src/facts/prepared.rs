@@ -1,0 +1,188 @@
+//! What a session has prepared, so that EXECUTE is judged by what it executes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::effect::Effect;
+use super::statement::{Deallocation, Facts, Statement};
+
+/// The prepared statements of a session: one namespace for PREPARE and the Parse message.
+#[derive(Clone, Debug, Default)]
+pub struct PreparedStatements {
+    /// More than one where the text at hand may prepare a name anew.
+    by_name: HashMap<Box<str>, Vec<Arc<Statement>>>,
+}
+
+/// A statement, and what the EXECUTEs in it would run.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The statement of the text.
+    pub statement: Arc<Statement>,
+    /// What it may execute.
+    pub executed: Vec<Arc<Statement>>,
+    /// Whether it executes a name that nobody saw prepared.
+    pub executes_unknown: bool,
+}
+
+impl PreparedStatements {
+    /// Notes that a name now stands for a statement: after ParseComplete or PREPARE's success.
+    pub fn insert(&mut self, name: &str, statement: Arc<Statement>) {
+        self.by_name.insert(name.into(), vec![statement]);
+    }
+
+    /// Notes that a name stands for nothing any more, as after CloseComplete.
+    pub fn remove(&mut self, name: &str) {
+        self.by_name.remove(name);
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Follows a statement that the server has completed: PREPARE, DEALLOCATE, DISCARD ALL.
+    pub fn completed(&mut self, statement: &Statement) {
+        if let Some(preparation) = &statement.prepares {
+            self.insert(&preparation.name, Arc::clone(&preparation.body));
+        }
+        match &statement.deallocates {
+            Some(Deallocation::One(name)) => self.remove(name),
+            Some(Deallocation::All) => self.by_name.clear(),
+            None => {}
+        }
+    }
+
+    /// What each statement of a text would run, with what earlier statements of it prepare.
+    ///
+    /// A name that the text prepares anew stands for the old and the new: nobody knows yet
+    /// whether the server will take the new one.
+    pub fn resolve(&self, facts: &Facts) -> Vec<Resolved> {
+        let mut seen = None;
+        let mut resolved = Vec::with_capacity(facts.statements.len());
+        for statement in &facts.statements {
+            let known = seen.as_ref().unwrap_or(self);
+            resolved.push(known.resolve_one(statement));
+            if let Some(preparation) = &statement.prepares {
+                let seen: &mut Self = seen.get_or_insert_with(|| self.clone());
+                seen.by_name
+                    .entry(preparation.name.clone())
+                    .or_default()
+                    .push(Arc::clone(&preparation.body));
+            }
+        }
+        resolved
+    }
+
+    fn resolve_one(&self, statement: &Arc<Statement>) -> Resolved {
+        let mut executed = Vec::new();
+        let mut executes_unknown = false;
+        for name in &statement.executes {
+            match self.by_name.get(name) {
+                Some(prepared) => executed.extend(prepared.iter().map(Arc::clone)),
+                None => executes_unknown = true,
+            }
+        }
+        // What was prepared can be an EXECUTE only of a Parse message; one step further is unknown.
+        executes_unknown |= executed
+            .iter()
+            .any(|statement| !statement.executes.is_empty());
+        Resolved {
+            statement: Arc::clone(statement),
+            executed,
+            executes_unknown,
+        }
+    }
+}
+
+impl Resolved {
+    /// All effects: the statement's own and those of what it executes.
+    pub fn effects(&self) -> impl Iterator<Item = &Effect> {
+        std::iter::once(&self.statement)
+            .chain(&self.executed)
+            .flat_map(|statement| &statement.effects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Kind, Preparation};
+
+    fn of_kind(kind: Kind) -> Arc<Statement> {
+        Arc::new(Statement {
+            kinds: vec![kind],
+            ..Statement::default()
+        })
+    }
+
+    fn prepare(name: &str, body: Kind) -> Arc<Statement> {
+        Arc::new(Statement {
+            kinds: vec![Kind::Prepare],
+            prepares: Some(Preparation {
+                name: name.into(),
+                body: of_kind(body),
+            }),
+            ..Statement::default()
+        })
+    }
+
+    fn execute(name: &str) -> Arc<Statement> {
+        Arc::new(Statement {
+            kinds: vec![Kind::Execute],
+            executes: vec![name.into()],
+            ..Statement::default()
+        })
+    }
+
+    fn kinds(resolved: &Resolved) -> Vec<Kind> {
+        resolved.executed.iter().map(|s| s.kind()).collect()
+    }
+
+    #[test]
+    fn execute_is_what_was_prepared() {
+        let mut prepared = PreparedStatements::default();
+        prepared.completed(&prepare("p", Kind::Delete));
+        let facts = Facts {
+            statements: vec![execute("p"), execute("q")],
+            unreadable: None,
+        };
+        let resolved = prepared.resolve(&facts);
+        assert_eq!(kinds(&resolved[0]), [Kind::Delete]);
+        assert!(!resolved[0].executes_unknown);
+        assert!(resolved[1].executes_unknown);
+    }
+
+    #[test]
+    fn name_that_the_same_text_prepares_anew_stands_for_both() {
+        let mut prepared = PreparedStatements::default();
+        prepared.completed(&prepare("p", Kind::Delete));
+        let facts = Facts {
+            statements: vec![prepare("p", Kind::Select), execute("p")],
+            unreadable: None,
+        };
+        let resolved = prepared.resolve(&facts);
+        assert_eq!(kinds(&resolved[1]), [Kind::Delete, Kind::Select]);
+        // Asking changes nothing.
+        assert_eq!(prepared.len(), 1);
+    }
+
+    #[test]
+    fn deallocated_names_are_forgotten() {
+        let mut prepared = PreparedStatements::default();
+        prepared.completed(&prepare("p", Kind::Delete));
+        prepared.completed(&prepare("q", Kind::Delete));
+        let forget = |deallocation| Statement {
+            deallocates: Some(deallocation),
+            ..Statement::default()
+        };
+        prepared.completed(&forget(Deallocation::One("p".into())));
+        assert_eq!(prepared.len(), 1);
+        prepared.completed(&forget(Deallocation::All));
+        assert!(prepared.is_empty());
+    }
+}

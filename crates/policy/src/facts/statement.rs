@@ -1,0 +1,149 @@
+//! What a text holds: its statements, or why it can't be read.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::action::Action;
+use super::attributes::{Attributes, Execution};
+use super::effect::{Columns, Effect};
+use super::feature::{Feature, Features};
+use super::kind::Kind;
+use super::name::Name;
+use super::object::{Object, ObjectKind};
+use super::setting::SettingChange;
+
+/// What a text holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Its statements in order; none for an empty text or one of comments only.
+    pub statements: Vec<Arc<Statement>>,
+    /// Why the text can't be read; then the only statement is of kind [`Kind::Unparsed`].
+    pub unreadable: Option<Unreadable>,
+}
+
+/// Why a text can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unreadable {
+    /// It isn't PostgreSQL's SQL.
+    Syntax,
+    /// It has more bytes than the limit.
+    TooLong,
+    /// It nests deeper than the limit.
+    TooDeep,
+    /// It has bytes that the client's encoding doesn't allow, or NUL.
+    InvalidText,
+    /// The client's encoding can hide a quote or a backslash inside a character, or is unknown.
+    Encoding,
+    /// The reader gave up: a defect of ours.
+    Defect,
+}
+
+/// One statement.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statement {
+    /// The kinds found in its tree, each once; the first is the statement's own.
+    pub kinds: Vec<Kind>,
+    /// Where it stands in the text, in bytes.
+    pub span: Range<usize>,
+    /// What it does.
+    pub effects: Vec<Effect>,
+    /// Its traits.
+    pub features: Features,
+    /// Functions that it may call without saying so.
+    pub possible_calls: Vec<PossibleCall>,
+    /// Settings that it changes; each has an effect `session` or `role` beside it.
+    pub settings: Vec<SettingChange>,
+    /// For PREPARE: what it prepares.
+    pub prepares: Option<Preparation>,
+    /// The prepared statements that it executes.
+    pub executes: Vec<Box<str>>,
+    /// The prepared statements that it forgets.
+    pub deallocates: Option<Deallocation>,
+}
+
+/// A function that may be called without the syntax of a call.
+///
+/// Only a catalog can tell. A rule that doesn't allow a function of this name counts it as called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PossibleCall {
+    /// By which syntax.
+    pub via: Via,
+    /// The name that is written: of the attribute, the operator, or the type that is cast to.
+    pub name: Name,
+}
+
+/// Syntax that may call a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// `t.f`, which is `f(t)` if `t` has no column `f`.
+    Column,
+    /// `(expression).f`, likewise.
+    Attribute,
+    /// An operator, named by schema or not among PostgreSQL's own.
+    Operator,
+    /// A cast to a type that isn't among PostgreSQL's own.
+    Cast,
+}
+
+/// What a PREPARE prepares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preparation {
+    /// Under this name.
+    pub name: Box<str>,
+    /// What an EXECUTE of it does.
+    pub body: Arc<Statement>,
+}
+
+/// What a statement makes the session forget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deallocation {
+    /// One prepared statement.
+    One(Box<str>),
+    /// All of them: DEALLOCATE ALL, DISCARD ALL.
+    All,
+}
+
+impl Facts {
+    /// The facts of a text that can't be read: one statement with the effect `unknown`.
+    pub fn unreadable(reason: Unreadable, length: usize) -> Self {
+        let mut statement = Statement {
+            kinds: vec![Kind::Unparsed],
+            span: 0..length,
+            effects: vec![Effect::unknown("unparsed")],
+            ..Statement::default()
+        };
+        statement.features.insert(Feature::Unparsed);
+        Self {
+            statements: vec![Arc::new(statement)],
+            unreadable: Some(reason),
+        }
+    }
+}
+
+impl Statement {
+    /// The statement's own kind.
+    pub fn kind(&self) -> Kind {
+        self.kinds.first().copied().unwrap_or(Kind::Unparsed)
+    }
+
+    /// Whether it has a trait.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(feature)
+    }
+}
+
+impl Effect {
+    /// An effect that nobody can know.
+    pub fn unknown(subtype: &'static str) -> Self {
+        Self {
+            action: Action::Unknown,
+            subtype,
+            object: Object::hidden(ObjectKind::Nothing),
+            columns: Columns::default(),
+            attributes: Attributes {
+                execution: Execution::Now,
+                ..Attributes::default()
+            },
+        }
+    }
+}

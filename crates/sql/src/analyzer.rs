@@ -1,0 +1,112 @@
+//! Analyzes texts: from the cache, at once, or on a thread of its own.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use querycop_policy::facts::Unreadable;
+
+use crate::analysis::{Analysis, Limits, check, defect};
+use crate::cache::Cache;
+use crate::pool::Pool;
+use crate::settings::LexerSettings;
+
+/// Bounds of an [`Analyzer`].
+#[derive(Clone, Copy, Debug)]
+pub struct AnalyzerConfig {
+    /// Bytes that a text may have; longer ones are `unparsed`. Default: 4 MiB, which takes a thread
+    /// about half a second and some hundred megabytes for a moment.
+    pub max_text_bytes: usize,
+    /// Bytes of a statement's redacted text that are kept. Default: 16 KiB.
+    pub max_redacted_bytes: usize,
+    /// Bytes that the cache may hold, texts and facts. Default: 32 MiB.
+    pub cache_bytes: usize,
+    /// Threads for deep and large texts. Default: 2.
+    pub threads: NonZeroUsize,
+}
+
+/// Texts beyond this are not even measured on a session's own time.
+const MAX_INLINE_BYTES: usize = 8 << 10;
+
+/// Analyzes texts. One for the process, shared by all sessions.
+pub struct Analyzer {
+    cache: Cache,
+    pool: Pool,
+    limits: Limits,
+}
+
+impl Default for AnalyzerConfig {
+    fn default() -> Self {
+        Self {
+            max_text_bytes: 4 << 20,
+            max_redacted_bytes: 16 << 10,
+            cache_bytes: 32 << 20,
+            threads: NonZeroUsize::MIN.saturating_add(1),
+        }
+    }
+}
+
+impl Analyzer {
+    /// Starts an analyzer and its threads; fails if the system has no more threads to give.
+    pub fn new(config: AnalyzerConfig) -> io::Result<Self> {
+        Ok(Self {
+            cache: Cache::new(config.cache_bytes),
+            pool: Pool::start(config.threads)?,
+            limits: Limits {
+                text_bytes: config.max_text_bytes,
+                redacted_bytes: config.max_redacted_bytes,
+            },
+        })
+    }
+
+    /// The analysis of a text that has been seen under the same settings. Allocates nothing.
+    pub fn cached(&self, text: &[u8], settings: LexerSettings) -> Option<Arc<Analysis>> {
+        self.cache.get(text, settings)
+    }
+
+    /// Analyzes a text: the bytes of a Query or Parse message, without the NUL that ends them.
+    ///
+    /// Never fails: what can't be read says so in its facts. Short and flat texts are analyzed at
+    /// once, in some ten microseconds; others wait for a thread. Cancel safe.
+    pub async fn analyze(&self, text: &[u8], settings: LexerSettings) -> Arc<Analysis> {
+        if let Some(known) = self.cached(text, settings) {
+            return known;
+        }
+        let analysis = match self.analyze_inline(text, settings) {
+            Some(analysis) => analysis,
+            None => self.analyze_elsewhere(text, settings).await,
+        };
+        let analysis = Arc::new(analysis);
+        if analysis.facts.unreadable != Some(Unreadable::Defect) {
+            self.cache.insert(text, settings, &analysis);
+        }
+        analysis
+    }
+
+    /// About how many bytes the cache holds.
+    pub fn cached_bytes(&self) -> usize {
+        self.cache.bytes()
+    }
+
+    fn analyze_inline(&self, text: &[u8], settings: LexerSettings) -> Option<Analysis> {
+        if text.len() > MAX_INLINE_BYTES {
+            return None;
+        }
+        match check(text, settings, self.limits) {
+            Ok(measured) if measured.is_small() => Some(measured.analyze()),
+            Ok(_) => None,
+            Err(refused) => Some(*refused),
+        }
+    }
+
+    async fn analyze_elsewhere(&self, text: &[u8], settings: LexerSettings) -> Analysis {
+        if text.len() > self.limits.text_bytes {
+            // Not worth a copy.
+            return crate::pool::analyze(text, settings, self.limits);
+        }
+        match self.pool.analyze(text, settings, self.limits).await {
+            Some(analysis) => analysis,
+            None => defect(text, settings, self.limits),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Refuses text that is made to exhaust the stack or the memory of whoever parses it.
+//!
+//! Recursion in the parser, in protobuf, in the walk and in the drop is bounded by how deep a tree
+//! can get, and every level of it costs at least one token of a few kinds: a bracket, an operator,
+//! a CASE, a JOIN, a UNION. What is counted here is an upper bound of the depth, so that text below
+//! the limit can't overflow the stack that [`crate::pool`] gives, while the flat lists that honest
+//! programs send (IN lists, VALUES, chains of AND and OR) count for nothing.
+
+use querycop_policy::facts::Unreadable;
+
+use crate::lexer::{Lexer, Token, TokenKind};
+
+/// Depth that a text may have. Honest SQL stays below a few hundred: 500 chained `||`, 200 UNIONs.
+const MAX_DEPTH: usize = 2_500;
+
+/// Tokens that a text may have once repetitions are counted: `SET (a, b) = (…)` makes the parser
+/// write the right side once for every column, also when such assignments nest.
+const MAX_WEIGHT: usize = 4_000_000;
+
+/// What the guard found out in passing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Measure {
+    /// How many tokens there are.
+    pub(crate) tokens: usize,
+    /// An upper bound of the tree's depth.
+    pub(crate) depth: usize,
+    /// Whether a name has a byte that isn't ASCII.
+    pub(crate) has_foreign_name: bool,
+}
+
+/// What has been seen at one level of brackets.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// Operators that can lean on each other, since the last comma, AND or OR.
+    chain: usize,
+    /// Joins and set operations, which commas don't end.
+    joins: usize,
+    /// BETWEENs that wait for their AND.
+    betweens: usize,
+    /// Commas, for the number of columns of `(a, b) = …`.
+    commas: usize,
+    /// How many times the parser repeats what follows.
+    repeats: usize,
+    opener: Opener,
+}
+
+/// What opened a level.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Opener {
+    #[default]
+    Bracket,
+    Case,
+}
+
+impl Level {
+    fn depth(self) -> usize {
+        self.chain + self.joins
+    }
+}
+
+struct Guard {
+    levels: Vec<Level>,
+    level: Level,
+    /// Depth of all levels around the innermost.
+    outer: usize,
+    deepest: usize,
+    weight: usize,
+    /// Columns of the list that the last token closed.
+    closed_columns: Option<usize>,
+    /// Whether the last token makes a keyword that follows a name: a point, or AS.
+    names_next: bool,
+}
+
+/// Measures a text, or says why it isn't parsed.
+pub(crate) fn measure(text: &str, lexer: Lexer<'_>) -> Result<Measure, Unreadable> {
+    let mut measure = Measure::default();
+    let mut guard = Guard {
+        levels: Vec::new(),
+        level: Level {
+            repeats: 1,
+            ..Level::default()
+        },
+        outer: 0,
+        deepest: 0,
+        weight: 0,
+        closed_columns: None,
+        names_next: false,
+    };
+    for token in lexer {
+        measure.tokens += 1;
+        let piece = text.get(token.range()).unwrap_or_default();
+        if matches!(token.kind, TokenKind::Word | TokenKind::QuotedName) && !piece.is_ascii() {
+            measure.has_foreign_name = true;
+        }
+        guard.take(token, piece);
+        if guard.deepest > MAX_DEPTH || guard.weight > MAX_WEIGHT {
+            return Err(Unreadable::TooDeep);
+        }
+    }
+    measure.depth = guard.deepest;
+    Ok(measure)
+}
+
+impl Guard {
+    fn take(&mut self, token: Token, piece: &str) {
+        let closed_columns = self.closed_columns.take();
+        let is_name = std::mem::take(&mut self.names_next);
+        match token.kind {
+            TokenKind::Mark(b'(' | b'[') => self.open(Opener::Bracket),
+            TokenKind::Mark(b')' | b']') => self.close_bracket(),
+            TokenKind::Mark(b',') => {
+                self.level.chain = 0;
+                self.level.betweens = 0;
+                self.level.commas += 1;
+                self.level.repeats = self.outer_repeats();
+            }
+            TokenKind::Mark(b';') => self.end_statement(),
+            TokenKind::Mark(b'.') => self.names_next = true,
+            TokenKind::Operator => {
+                self.level.chain += 1;
+                if let Some(columns) = closed_columns
+                    && piece == "="
+                {
+                    self.level.repeats = self.outer_repeats().saturating_mul(columns);
+                }
+            }
+            TokenKind::Word if !is_name => self.word(piece),
+            TokenKind::Word
+            | TokenKind::QuotedName
+            | TokenKind::Literal
+            | TokenKind::Parameter
+            | TokenKind::Mark(_)
+            | TokenKind::Unterminated => {}
+        }
+        self.weight = self.weight.saturating_add(self.level.repeats);
+        self.deepest = self.deepest.max(self.outer + self.level.depth());
+    }
+
+    fn outer_repeats(&self) -> usize {
+        self.levels.last().map_or(1, |outer| outer.repeats)
+    }
+
+    fn open(&mut self, opener: Opener) {
+        // The bracket itself is a level, too.
+        self.outer += self.level.depth() + 1;
+        self.levels.push(self.level);
+        self.level = Level {
+            repeats: self.level.repeats,
+            opener,
+            ..Level::default()
+        };
+    }
+
+    fn close(&mut self) {
+        let columns = self.level.commas + 1;
+        if let Some(outer) = self.levels.pop() {
+            self.level = outer;
+            self.outer -= outer.depth() + 1;
+            // What stands before `[1]` or `(…)` is below it.
+            self.level.chain += 1;
+            self.closed_columns = (columns > 1).then_some(columns);
+        }
+    }
+
+    /// A bracket closes whatever CASE is open inside it.
+    fn close_bracket(&mut self) {
+        while self.level.opener == Opener::Case && self.levels.len() > 1 {
+            self.close();
+        }
+        self.close();
+    }
+
+    /// A semicolon ends a statement, also inside brackets: CREATE RULE … DO (…; …).
+    fn end_statement(&mut self) {
+        while self.level.opener == Opener::Case {
+            self.close();
+        }
+        self.level = Level {
+            repeats: self.outer_repeats(),
+            ..Level::default()
+        };
+    }
+
+    fn word(&mut self, word: &str) {
+        // Only words of these lengths are looked for.
+        if !(2..=9).contains(&word.len()) {
+            return;
+        }
+        let is = |keyword: &str| word.eq_ignore_ascii_case(keyword);
+        if is("case") {
+            self.open(Opener::Case);
+        } else if is("end") {
+            // Also COMMIT's other name, and a name for a result.
+            if self.level.opener == Opener::Case {
+                self.close();
+            }
+        } else if is("as") {
+            self.names_next = true;
+        } else if is("and") && self.level.betweens > 0 {
+            // The right side of BETWEEN can lean on.
+            self.level.betweens -= 1;
+            self.level.chain += 1;
+        } else if is("and") || is("or") && self.level.betweens == 0 {
+            // Flat lists to the parser, so what stands between them doesn't add up.
+            self.level.chain = 0;
+        } else if is("between") {
+            self.level.betweens += 1;
+            self.level.chain += 1;
+        } else if ["join", "union", "intersect", "except"].into_iter().any(is) {
+            self.level.joins += 1;
+        } else if is("where") || is("returning") {
+            self.level.repeats = self.outer_repeats();
+        } else if LEANING.iter().copied().any(is) {
+            self.level.chain += 1;
+        }
+    }
+}
+
+/// Operators that are words, and what else makes a level without a bracket.
+const LEANING: &[&str] = &[
+    "not", "is", "isnull", "notnull", "in", "like", "ilike", "similar", "collate", "at",
+    "operator", "escape", "any", "all", "some", "overlaps", "explain",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::StandardConformingStrings;
+
+    fn depth(text: &str) -> Option<usize> {
+        measure(text, Lexer::new(text, StandardConformingStrings::On))
+            .ok()
+            .map(|measure| measure.depth)
+    }
+
+    #[test]
+    fn hostile_nesting_is_refused() {
+        for text in [
+            format!("SELECT {} true", "NOT ".repeat(5_000)),
+            format!("SELECT 1{}", "+1".repeat(50_000)),
+            format!("SELECT {}1{}", "(".repeat(100_000), ")".repeat(100_000)),
+            format!("SELECT {}1", "- ".repeat(5_000)),
+            format!("SELECT 1{}", " IS NULL".repeat(5_000)),
+            format!("SELECT 1{}", "::int".repeat(5_000)),
+            format!(
+                "SELECT {} 1 {}",
+                "CASE WHEN true THEN ".repeat(5_000),
+                "END ".repeat(5_000)
+            ),
+            format!("SELECT {} 1", "CASE WHEN a.end THEN ".repeat(5_000)),
+            format!("SELECT {} 1", "(SELECT 1 AS end, ".repeat(5_000)),
+            format!(
+                "SELECT 1 BETWEEN {} 1",
+                "1 AND NOT 1 BETWEEN ".repeat(5_000)
+            ),
+            format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(5_000)),
+            format!("SELECT * FROM a{}", " JOIN a ON b AND c".repeat(5_000)),
+            format!("SELECT a{}", "[1]".repeat(5_000)),
+        ] {
+            assert_eq!(depth(&text), None, "{}", &text[..60]);
+        }
+    }
+
+    #[test]
+    fn honest_length_is_not_depth() {
+        let list = vec!["1"; 10_000].join(", ");
+        let rows = vec!["(1, 'a', now())"; 5_000].join(", ");
+        let conditions = vec!["a = 1"; 5_000].join(" OR ");
+        for text in [
+            format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(200)),
+            format!("SELECT 'a'{}", " || f('b')".repeat(500)),
+            format!("SELECT * FROM t WHERE a IN ({list})"),
+            format!("INSERT INTO t VALUES {rows}"),
+            format!("SELECT * FROM t WHERE {conditions}"),
+            "SELECT CASE WHEN a THEN b END; ".repeat(5_000),
+            "SELECT 1 AS case, t.case; ".repeat(5_000),
+        ] {
+            assert!(depth(&text).is_some(), "{}", &text[..60]);
+        }
+    }
+
+    #[test]
+    fn repeated_right_sides_multiply() {
+        let columns = vec!["c"; 40].join(", ");
+        let mut text = "SELECT 1".to_owned();
+        for _ in 0..5 {
+            text = format!("WITH x AS (UPDATE t SET ({columns}) = ({text}) RETURNING 1) SELECT 1");
+        }
+        assert!(text.len() < 2_000);
+        assert_eq!(depth(&text), None);
+        assert!(
+            depth(&format!(
+                "UPDATE t SET ({columns}) = (SELECT {columns} FROM u)"
+            ))
+            .is_some()
+        );
+    }
+}

@@ -1,0 +1,362 @@
+//! Text without its literals, and the fingerprint of it.
+//!
+//! Made from tokens, not from the tree: so it also reaches literals that libpg_query's `normalize`
+//! leaves (EXECUTE, PREPARE, CREATE VIEW, COPY PROGRAM, CHECK), and text that can't be parsed.
+//! Literals become `?`, comments go, words without quotes are folded to lower case. Lists of
+//! literals in IN, ARRAY and VALUES become `?, ...`, and equal rows of VALUES become one, so that
+//! their length changes neither text nor fingerprint.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::lexer::{Lexer, Token, TokenKind};
+
+/// What identifies a statement but for its literals: half of the SHA-256 of its text without them.
+///
+/// Relations count with their schema and full name, exactly as written; names in quotes differ from
+/// names without. It can't be forged, so an allow-list can rest on it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    fn of(text: &str) -> Self {
+        let digest = digest(&SHA256, text.as_bytes());
+        let mut bytes = [0; 16];
+        for (byte, value) in bytes.iter_mut().zip(digest.as_ref()) {
+            *byte = *value;
+        }
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+/// What stands for a literal.
+const REDACTED: &str = "?";
+
+/// What a pair of brackets holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bracket {
+    /// A list whose length is of no interest.
+    List,
+    /// A row of VALUES; where it begins in the output.
+    Row(usize),
+    /// Anything else.
+    Other,
+}
+
+struct Redactor<'t> {
+    text: &'t str,
+    output: String,
+    brackets: Vec<Bracket>,
+    /// The last row of VALUES in the output, while rows follow each other.
+    last_row: Option<(usize, usize)>,
+    /// What came before: its kind and, for words, which of those that matter.
+    before: Before,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    /// IN or ARRAY.
+    ListWord,
+    Values,
+    Word,
+    Operator,
+    /// A literal of a list, whose followers are left out.
+    ListLiteral,
+    Literal,
+    Open,
+    Close,
+    /// The comma after a row of VALUES.
+    RowComma,
+    Mark,
+    Point,
+}
+
+/// The text without literals, at most `limit` bytes of it, and the fingerprint of all of it.
+pub(crate) fn redact(text: &str, lexer: Lexer<'_>, limit: usize) -> (Box<str>, Fingerprint) {
+    let mut redactor = Redactor {
+        text,
+        output: String::with_capacity(text.len().min(4096)),
+        brackets: Vec::new(),
+        last_row: None,
+        before: Before::Nothing,
+    };
+    for token in lexer {
+        redactor.take(token);
+    }
+    let mut output = redactor.output;
+    let fingerprint = Fingerprint::of(&output);
+    if output.len() > limit {
+        output.truncate(output.floor_char_boundary(limit));
+        output.push_str(" ...");
+    }
+    (output.into_boxed_str(), fingerprint)
+}
+
+impl Redactor<'_> {
+    fn take(&mut self, token: Token) {
+        let piece = self.text.get(token.range()).unwrap_or_default();
+        match token.kind {
+            TokenKind::Literal | TokenKind::Unterminated => self.literal(),
+            TokenKind::Parameter => self.emit(piece, Before::Literal),
+            TokenKind::Word => self.word(piece),
+            TokenKind::QuotedName => self.emit(piece, Before::Word),
+            TokenKind::Operator if matches!(piece, "::" | "..") => self.tight(piece, Before::Point),
+            // Not to be taken for a literal: `a ? b` asks whether a JSON object has a key.
+            TokenKind::Operator if piece.bytes().all(|byte| byte == b'?') => {
+                self.emit(piece, Before::Operator);
+                self.output.push_str(piece);
+            }
+            TokenKind::Operator => self.emit(piece, Before::Operator),
+            TokenKind::Mark(b'(' | b'[') => self.open(piece),
+            TokenKind::Mark(b')' | b']') => self.close(piece),
+            TokenKind::Mark(b'.') => self.tight(piece, Before::Point),
+            TokenKind::Mark(b',') => self.comma(),
+            TokenKind::Mark(_) => self.tight(piece, Before::Mark),
+        }
+    }
+
+    fn literal(&mut self) {
+        let in_list = self.brackets.last() == Some(&Bracket::List);
+        match self.before {
+            // `?, ?` and `?, ..., ?`
+            Before::Mark if in_list && self.output.ends_with("?,") => {
+                self.output.push_str(" ...");
+                self.before = Before::ListLiteral;
+            }
+            Before::Mark if in_list && self.output.ends_with("?, ...,") => {
+                self.output.pop();
+                self.before = Before::ListLiteral;
+            }
+            _ => self.emit(
+                REDACTED,
+                if in_list {
+                    Before::ListLiteral
+                } else {
+                    Before::Literal
+                },
+            ),
+        }
+    }
+
+    fn word(&mut self, word: &str) {
+        let before = if word.eq_ignore_ascii_case("in") || word.eq_ignore_ascii_case("array") {
+            Before::ListWord
+        } else if word.eq_ignore_ascii_case("values") {
+            Before::Values
+        } else {
+            Before::Word
+        };
+        self.space();
+        // PostgreSQL folds ASCII; what other letters become depends on the server.
+        self.output
+            .extend(word.chars().map(|letter| letter.to_ascii_lowercase()));
+        self.before = before;
+    }
+
+    fn open(&mut self, piece: &str) {
+        let bracket = match self.before {
+            Before::ListWord => Bracket::List,
+            Before::Values | Before::RowComma => {
+                self.space();
+                Bracket::Row(self.output.len())
+            }
+            _ => Bracket::Other,
+        };
+        // `f(` but `in (`, `values (`, `+ (`.
+        if matches!(
+            self.before,
+            Before::ListWord | Before::Operator | Before::Mark
+        ) {
+            self.space();
+        }
+        self.output.push_str(piece);
+        self.brackets.push(bracket);
+        self.before = Before::Open;
+    }
+
+    fn close(&mut self, piece: &str) {
+        self.output.push_str(piece);
+        self.before = Before::Close;
+        let closed = self.brackets.pop();
+        let Some(Bracket::Row(start)) = closed else {
+            return;
+        };
+        let row = (start, self.output.len());
+        if let Some(last) = self.last_row
+            && self.output.get(last.0..last.1) == self.output.get(row.0..row.1)
+        {
+            // The same row again says nothing new.
+            self.output.truncate(last.1);
+        } else {
+            self.last_row = Some(row);
+        }
+    }
+
+    fn comma(&mut self) {
+        let ends_row = self.before == Before::Close
+            && self
+                .last_row
+                .is_some_and(|(_, end)| end == self.output.len());
+        self.output.push(',');
+        self.before = if ends_row {
+            Before::RowComma
+        } else {
+            Before::Mark
+        };
+    }
+
+    fn tight(&mut self, piece: &str, before: Before) {
+        self.output.push_str(piece);
+        self.before = before;
+    }
+
+    fn emit(&mut self, piece: &str, before: Before) {
+        self.space();
+        self.output.push_str(piece);
+        self.before = before;
+    }
+
+    fn space(&mut self) {
+        if !matches!(self.before, Before::Nothing | Before::Open | Before::Point)
+            && !self.output.ends_with(' ')
+        {
+            self.output.push(' ');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::settings::StandardConformingStrings::On;
+
+    fn redacted(text: &str) -> String {
+        redact(text, Lexer::new(text, On), 10_000).0.into()
+    }
+
+    fn fingerprint(text: &str) -> Fingerprint {
+        redact(text, Lexer::new(text, On), 10_000).1
+    }
+
+    #[test]
+    fn literals_and_comments_go() {
+        for (text, expected) in [
+            (
+                "SELECT * FROM T WHERE a = 1 -- secret",
+                "select * from t where a = ?",
+            ),
+            (
+                "select a.\"B\", count(*) from x.y /* c */",
+                "select a.\"B\", count(*) from x.y",
+            ),
+            (
+                "SELECT 'a'::text || E'b\\'c' || $$d$$",
+                "select ?::text || ? || ?",
+            ),
+            ("ALTER ROLE r PASSWORD 'secret'", "alter role r password ?"),
+            ("EXECUTE p(1, 'secret')", "execute p(?, ?)"),
+            ("COPY t TO PROGRAM 'cat secret'", "copy t to program ?"),
+            (
+                "SELECT * FROM t WHERE a IN (1, 2, 3)",
+                "select * from t where a in (?, ...)",
+            ),
+            (
+                "SELECT * FROM t WHERE a IN (1)",
+                "select * from t where a in (?)",
+            ),
+            (
+                "INSERT INTO t VALUES (1,'a'), (2,'b'), (3,'c')",
+                "insert into t values (?, ?)",
+            ),
+            (
+                "INSERT INTO t VALUES (1, now()), (2, 3)",
+                "insert into t values (?, now()), (?, ?)",
+            ),
+            (
+                "SELECT f(1,2), ARRAY[1,2,3]",
+                "select f(?, ?), array [?, ...]",
+            ),
+            ("SELECT a ? 'b'", "select a ?? ?"),
+            ("SELECT 'unterminated", "select ?"),
+        ] {
+            assert_eq!(redacted(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn fingerprint_ignores_literals_case_and_layout_only() {
+        let of = fingerprint;
+        assert_eq!(of("SELECT 1 FROM a.t"), of("select  2\nfrom A.T -- x"));
+        assert_eq!(
+            of("SELECT * FROM t WHERE a IN (1,2)"),
+            of("SELECT * FROM t WHERE a IN (1,2,3)")
+        );
+        assert_ne!(of("SELECT 1 FROM a.t"), of("SELECT 1 FROM b.t"));
+        assert_ne!(of("SELECT 1 FROM t_2024"), of("SELECT 1 FROM t_2025"));
+        assert_ne!(of("SELECT f(1)"), of("SELECT f(1, 2)"));
+        assert_ne!(of("SELECT a '1' b"), of("SELECT a ? b"));
+        assert_ne!(of("SELECT \"A\""), of("SELECT a"));
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        let text = format!("SELECT {}", "abcdefgh, ".repeat(1_000));
+        let (short, _) = redact(&text, Lexer::new(&text, On), 100);
+        assert!(short.len() < 110 && short.ends_with(" ..."));
+    }
+
+    proptest! {
+        /// Whatever stands in a literal is not in the text that is kept.
+        #[test]
+        fn content_of_literals_never_shows(secret in "Zq[a-z0-9]{6}", prefix in ".{0,12}", form in 0..6_usize) {
+            let escaped = prefix.replace('\'', "''").replace('\\', "");
+            let plain = prefix.replace(['$', '\\'], "");
+            let literal = match form {
+                0 => format!("'{escaped}{secret}'"),
+                1 => format!("E'{escaped}{secret}\\''"),
+                2 => format!("$x${plain}{secret}$x$"),
+                3 => format!("U&'{escaped}{secret}'"),
+                4 => format!("'{escaped}'\n'{secret}'"),
+                _ => format!("-- {}{secret}\n 1", escaped.replace(['\n', '\r'], "")),
+            };
+            for text in [
+                format!("SELECT {literal}"),
+                format!("ALTER ROLE a PASSWORD {literal}"),
+                format!("PREPARE p AS SELECT {literal}"),
+                format!("garbage ( {literal} ] x"),
+                format!("SELECT * FROM t WHERE a IN ({literal}, {literal})"),
+                format!("INSERT INTO t VALUES ({literal}), ({literal})"),
+            ] {
+                prop_assert!(!redacted(&text).contains(&secret), "{text}");
+            }
+        }
+
+        #[test]
+        fn any_text_is_redacted_without_a_panic(text in any::<String>()) {
+            redacted(&text);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! FROM, and to which relation a column belongs.
+
+use pg_query::protobuf::node::Node as N;
+use pg_query::protobuf::{
+    Alias, ColumnRef, JoinExpr, JsonTable, RangeFunction, RangeSubselect, RangeTableFunc,
+    RangeTableSample, RangeVar,
+};
+use querycop_policy::facts::{Action, Columns, Name, Object, ObjectKind, Via};
+
+use super::Reader;
+use super::names::{name, word};
+use super::query::Rows;
+use super::scope::{Entry, Source};
+
+impl<'a> Reader<'a> {
+    /// A relation in FROM, or the name of a CTE.
+    pub(super) fn range_var(&mut self, node: &'a RangeVar) {
+        let alias = alias_or(node.alias.as_ref(), &node.relname);
+        if node.schemaname.is_empty() && self.scopes.is_cte(&node.relname) {
+            self.scopes.add(alias, Source::Derived);
+            return;
+        }
+        let object = self.relation_object(ObjectKind::Relation, node);
+        if let Some(place) = self.effect(Action::Read, "", object) {
+            self.scopes.add(alias, Source::Read(node, place));
+        }
+    }
+
+    /// A relation that INSERT, UPDATE, DELETE or MERGE changes: never a CTE.
+    pub(super) fn add_target(&mut self, relation: &'a RangeVar) {
+        let alias = alias_or(relation.alias.as_ref(), &relation.relname);
+        self.scopes.add(alias, Source::Target(relation));
+    }
+
+    pub(super) fn range_subselect(&mut self, node: &'a RangeSubselect) {
+        let RangeSubselect {
+            lateral,
+            subquery,
+            alias,
+        } = node;
+        if *lateral {
+            self.query(subquery.as_deref(), Rows::Inside);
+        } else {
+            let hidden = self.scopes.hide();
+            self.query(subquery.as_deref(), Rows::Inside);
+            self.scopes.restore(hidden);
+        }
+        self.add_derived(alias.as_ref());
+    }
+
+    pub(super) fn range_function(&mut self, node: &'a RangeFunction) {
+        let RangeFunction {
+            lateral: _,
+            ordinality: _,
+            is_rowsfrom: _,
+            functions,
+            alias,
+            coldeflist,
+        } = node;
+        self.nodes(functions);
+        self.nodes(coldeflist);
+        self.add_derived(alias.as_ref());
+    }
+
+    pub(super) fn range_table_func(&mut self, node: &'a RangeTableFunc) {
+        self.walk_range_table_func(node);
+        self.add_derived(node.alias.as_ref());
+    }
+
+    pub(super) fn json_table(&mut self, node: &'a JsonTable) {
+        self.walk_json_table(node);
+        self.add_derived(node.alias.as_ref());
+    }
+
+    pub(super) fn range_table_sample(&mut self, node: &'a RangeTableSample) {
+        let RangeTableSample {
+            relation,
+            method,
+            args,
+            repeatable,
+            location: _,
+        } = node;
+        self.option(relation.as_deref());
+        // A sampling method is a function.
+        self.effect(
+            Action::Call,
+            "tablesample",
+            Object::new(ObjectKind::Function, name(method)),
+        );
+        self.nodes(args);
+        self.option(repeatable.as_deref());
+    }
+
+    pub(super) fn join_expr(&mut self, node: &'a JoinExpr) {
+        let JoinExpr {
+            jointype: _,
+            is_natural,
+            larg,
+            rarg,
+            using_clause,
+            join_using_alias,
+            quals,
+            alias,
+            rtindex: _,
+        } = node;
+        self.option(larg.as_deref());
+        self.option(rarg.as_deref());
+        for column in using_clause.iter().filter_map(word) {
+            self.read_column(column);
+        }
+        if *is_natural {
+            // Which columns they have in common is for the catalog to say.
+            self.read_all_columns();
+        }
+        self.option(quals.as_deref());
+        for alias in [alias.as_ref(), join_using_alias.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            self.scopes.add(&alias.aliasname, Source::Join);
+        }
+    }
+
+    fn add_derived(&mut self, alias: Option<&'a Alias>) {
+        if let Some(alias) = alias {
+            self.scopes.add(&alias.aliasname, Source::Derived);
+        }
+    }
+
+    /// A column, a whole row, `*`, or a function in disguise.
+    pub(super) fn column_ref(&mut self, node: &'a ColumnRef) {
+        let star = node
+            .fields
+            .last()
+            .is_some_and(|field| matches!(field.node, Some(N::AStar(_))));
+        let mut words = node.fields.iter().rev().filter_map(word);
+        if star {
+            match words.next() {
+                Some(alias) => self.read_whole_row(alias),
+                None => self.read_all_columns(),
+            }
+            return;
+        }
+        let Some(column) = words.next() else { return };
+        if let Some(qualifier) = words.next() {
+            self.possible_call(Via::Column, Name::unqualified(column));
+            self.read_qualified_column(qualifier, column);
+        } else {
+            self.read_column(column);
+            // `t` alone is the whole row of t.
+            self.read_whole_row(column);
+        }
+    }
+
+    /// A column without a qualifier: of any relation in sight.
+    pub(super) fn read_column(&mut self, column: &str) {
+        let entries: Vec<_> = self
+            .scopes
+            .all()
+            .map(|entry| entry.source.clone())
+            .collect();
+        for source in entries {
+            self.read_from(&source, Some(column));
+        }
+    }
+
+    fn read_qualified_column(&mut self, qualifier: &str, column: &str) {
+        for source in self.sources(qualifier) {
+            self.read_from(&source, Some(column));
+        }
+    }
+
+    fn read_whole_row(&mut self, alias: &str) {
+        for source in self.sources(alias) {
+            self.read_from(&source, None);
+        }
+    }
+
+    /// `*`: every column of the innermost FROM.
+    fn read_all_columns(&mut self) {
+        let entries: Vec<_> = self
+            .scopes
+            .innermost()
+            .map(|entry| entry.source.clone())
+            .collect();
+        for source in entries {
+            self.read_from(&source, None);
+        }
+    }
+
+    /// What an alias stands for: the innermost entry, or all relations for a join.
+    fn sources(&self, alias: &str) -> Vec<Source<'a>> {
+        let found = self.scopes.all().find(|entry| names(entry, alias));
+        match found.map(|entry| &entry.source) {
+            Some(Source::Join) => self
+                .scopes
+                .all()
+                .map(|entry| entry.source.clone())
+                .collect(),
+            Some(source) => vec![source.clone()],
+            None => Vec::new(),
+        }
+    }
+
+    fn read_from(&mut self, source: &Source<'a>, column: Option<&str>) {
+        let place = match source {
+            Source::Read(_, place) => Some(*place),
+            Source::Target(relation) => {
+                let object = self.relation_object(ObjectKind::Relation, relation);
+                self.effect_on(Action::Read, "", object, Columns::default())
+            }
+            Source::Join | Source::Derived => None,
+        };
+        if let Some(effect) = place.and_then(|place| self.effects.get_mut(place)) {
+            match column {
+                Some(column) => effect.columns.add(column),
+                None => effect.columns.all = true,
+            }
+        }
+    }
+}
+
+fn alias_or<'a>(alias: Option<&'a Alias>, name: &'a str) -> &'a str {
+    alias.map_or(name, |alias| &alias.aliasname)
+}
+
+/// Whether a qualifier means this entry: its alias, or old and new of a target's RETURNING.
+fn names(entry: &Entry<'_>, alias: &str) -> bool {
+    entry.alias == alias
+        || matches!(entry.source, Source::Target(_)) && matches!(alias, "old" | "new")
+}

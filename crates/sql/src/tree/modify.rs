@@ -1,0 +1,288 @@
+//! INSERT, UPDATE, DELETE, MERGE.
+
+use pg_query::Node;
+use pg_query::protobuf::node::Node as N;
+use pg_query::protobuf::{
+    CmdType, DeleteStmt, InsertStmt, MergeStmt, MergeWhenClause, OnConflictAction,
+    OnConflictClause, RangeVar, ReturningClause, UpdateStmt,
+};
+use querycop_policy::facts::{
+    Action, Attributes, Columns, Effect, Feature, Filter, Kind, Object, ObjectKind,
+};
+
+use super::Reader;
+use super::constant::is_always_true;
+use super::query::{Rows, has_star};
+use super::scope::Source;
+
+impl<'a> Reader<'a> {
+    pub(super) fn insert_stmt(&mut self, node: &'a InsertStmt) {
+        let InsertStmt {
+            relation,
+            cols,
+            select_stmt,
+            on_conflict_clause,
+            returning_clause,
+            with_clause,
+            r#override: _,
+        } = node;
+        self.kind(Kind::Insert);
+        self.scopes.push();
+        if let Some(with) = with_clause {
+            self.with_clause(with);
+        }
+        self.query(select_stmt.as_deref(), Rows::Inside);
+        if let Some(relation) = relation {
+            let columns = if cols.is_empty() {
+                Columns::all()
+            } else {
+                set_columns(cols)
+            };
+            let attributes = Attributes {
+                returning: returning_clause.is_some(),
+                ..Attributes::default()
+            };
+            self.change(Action::Insert, relation, columns, attributes);
+            self.add_target(relation);
+        }
+        // A target can have subscripts, which are expressions.
+        self.nodes(cols);
+        if let Some(clause) = on_conflict_clause {
+            self.conflict(clause, relation.as_ref());
+        }
+        if let Some(returning) = returning_clause {
+            self.returning_clause(returning);
+        }
+        self.scopes.pop();
+    }
+
+    fn conflict(&mut self, node: &'a OnConflictClause, relation: Option<&'a RangeVar>) {
+        let OnConflictClause {
+            action: _,
+            infer,
+            target_list,
+            where_clause,
+            location: _,
+        } = node;
+        self.scopes.add("excluded", Source::Derived);
+        if let Some(infer) = infer {
+            self.infer_clause(infer);
+        }
+        if node.action() == OnConflictAction::OnconflictUpdate
+            && let Some(relation) = relation
+        {
+            // It takes the rows that the inserted ones meet, so it needs no WHERE.
+            self.change(
+                Action::Update,
+                relation,
+                set_columns(target_list),
+                Attributes::default(),
+            );
+        }
+        self.nodes(target_list);
+        self.option(where_clause.as_deref());
+    }
+
+    pub(super) fn on_conflict_clause(&mut self, node: &'a OnConflictClause) {
+        self.conflict(node, None);
+    }
+
+    pub(super) fn update_stmt(&mut self, node: &'a UpdateStmt) {
+        let UpdateStmt {
+            relation,
+            target_list,
+            where_clause,
+            from_clause,
+            returning_clause,
+            with_clause,
+        } = node;
+        self.kind(Kind::Update);
+        self.scopes.push();
+        if let Some(with) = with_clause {
+            self.with_clause(with);
+        }
+        if let Some(relation) = relation {
+            let attributes = Attributes {
+                filter: self.filter(where_clause.as_deref()),
+                returning: returning_clause.is_some(),
+                ..Attributes::default()
+            };
+            self.change(
+                Action::Update,
+                relation,
+                set_columns(target_list),
+                attributes,
+            );
+            self.add_target(relation);
+            if relation.relname == "pg_settings" {
+                // Its rule calls set_config.
+                self.change_hidden_setting();
+            }
+        }
+        self.nodes(from_clause);
+        self.nodes(target_list);
+        self.option(where_clause.as_deref());
+        if let Some(returning) = returning_clause {
+            self.returning_clause(returning);
+        }
+        self.scopes.pop();
+    }
+
+    pub(super) fn delete_stmt(&mut self, node: &'a DeleteStmt) {
+        let DeleteStmt {
+            relation,
+            using_clause,
+            where_clause,
+            returning_clause,
+            with_clause,
+        } = node;
+        self.kind(Kind::Delete);
+        self.scopes.push();
+        if let Some(with) = with_clause {
+            self.with_clause(with);
+        }
+        if let Some(relation) = relation {
+            let attributes = Attributes {
+                filter: self.filter(where_clause.as_deref()),
+                returning: returning_clause.is_some(),
+                ..Attributes::default()
+            };
+            self.change(Action::Delete, relation, Columns::default(), attributes);
+            self.add_target(relation);
+        }
+        self.nodes(using_clause);
+        self.option(where_clause.as_deref());
+        if let Some(returning) = returning_clause {
+            self.returning_clause(returning);
+        }
+        self.scopes.pop();
+    }
+
+    pub(super) fn merge_stmt(&mut self, node: &'a MergeStmt) {
+        let MergeStmt {
+            relation,
+            source_relation,
+            join_condition,
+            merge_when_clauses,
+            returning_clause,
+            with_clause,
+        } = node;
+        self.kind(Kind::Merge);
+        self.scopes.push();
+        if let Some(with) = with_clause {
+            self.with_clause(with);
+        }
+        // The source can't see the target.
+        self.option(source_relation.as_deref());
+        if let Some(relation) = relation {
+            let object = self.relation_object(ObjectKind::Relation, relation);
+            self.effect(Action::Read, "", object);
+            for when in merge_when_clauses {
+                if let Some(N::MergeWhenClause(when)) = &when.node {
+                    self.merge_action(when, relation, returning_clause.is_some());
+                }
+            }
+            self.add_target(relation);
+        }
+        self.option(join_condition.as_deref());
+        self.nodes(merge_when_clauses);
+        if let Some(returning) = returning_clause {
+            self.returning_clause(returning);
+        }
+        self.scopes.pop();
+    }
+
+    fn merge_action(&mut self, when: &'a MergeWhenClause, target: &'a RangeVar, returning: bool) {
+        let named = set_columns(&when.target_list);
+        let (action, columns, filter) = match when.command_type() {
+            CmdType::CmdInsert if when.target_list.is_empty() => {
+                (Action::Insert, Columns::all(), Filter::NotApplicable)
+            }
+            CmdType::CmdInsert => (Action::Insert, named, Filter::NotApplicable),
+            CmdType::CmdUpdate => (Action::Update, named, Filter::Given),
+            CmdType::CmdDelete => (Action::Delete, Columns::default(), Filter::Given),
+            CmdType::CmdNothing => return,
+            CmdType::Undefined
+            | CmdType::CmdUnknown
+            | CmdType::CmdSelect
+            | CmdType::CmdMerge
+            | CmdType::CmdUtility => return self.foreign(),
+        };
+        let attributes = Attributes {
+            filter,
+            returning,
+            ..Attributes::default()
+        };
+        self.change(action, target, columns, attributes);
+    }
+
+    pub(super) fn merge_when_clause(&mut self, node: &'a MergeWhenClause) {
+        let MergeWhenClause {
+            match_kind: _,
+            command_type: _,
+            r#override: _,
+            condition,
+            target_list,
+            values,
+        } = node;
+        self.option(condition.as_deref());
+        self.nodes(target_list);
+        self.nodes(values);
+    }
+
+    pub(super) fn returning_clause(&mut self, node: &'a ReturningClause) {
+        let ReturningClause { options, exprs } = node;
+        for option in options {
+            // WITH (OLD AS o, NEW AS n): further names for the target.
+            if let Some(N::ReturningOption(option)) = &option.node {
+                self.scopes.add(&option.value, Source::Join);
+            }
+        }
+        if has_star(exprs) {
+            self.feature(Feature::SelectStar);
+        }
+        self.nodes(exprs);
+    }
+
+    /// A change of rows.
+    fn change(
+        &mut self,
+        action: Action,
+        relation: &'a RangeVar,
+        columns: Columns,
+        attributes: Attributes,
+    ) {
+        let object: Object = self.relation_object(ObjectKind::Relation, relation);
+        self.effects.insert(Effect {
+            action,
+            subtype: "",
+            object,
+            columns,
+            attributes: Attributes {
+                execution: self.execution,
+                ..attributes
+            },
+        });
+    }
+
+    fn filter(&mut self, condition: Option<&Node>) -> Filter {
+        let filter = match condition {
+            None => Filter::Missing,
+            Some(condition) if is_always_true(condition) => Filter::AlwaysTrue,
+            Some(_) => return Filter::Given,
+        };
+        self.feature(Feature::NoWhere);
+        filter
+    }
+}
+
+/// The columns of a list of targets.
+fn set_columns(targets: &[Node]) -> Columns {
+    let mut columns = Columns::default();
+    for target in targets {
+        if let Some(N::ResTarget(target)) = &target.node {
+            columns.named.push(target.name.as_str().into());
+        }
+    }
+    columns
+}
