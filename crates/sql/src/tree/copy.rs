@@ -43,7 +43,11 @@ impl<'a> Reader<'a> {
             self.named_effect(Action::UnsafeIo, "program", ObjectKind::Program, filename);
         } else if filename.is_empty() {
             self.feature(feature);
-            self.effect_on(bulk, "copy", object, columns(attlist));
+            let columns = match relation {
+                Some(_) => columns(attlist),
+                None => Columns::default(),
+            };
+            self.effect_on(bulk, "copy", object, columns);
         } else {
             self.feature(Feature::CopyFile);
             self.named_effect(Action::UnsafeIo, "file", ObjectKind::File, filename);

@@ -93,21 +93,6 @@ impl<'a> Reader<'a> {
         self.nodes(options);
     }
 
-    pub(super) fn walk_create_foreign_table_stmt(
-        &mut self,
-        node: &'a protobuf::CreateForeignTableStmt,
-    ) {
-        let protobuf::CreateForeignTableStmt {
-            base_stmt,
-            servername: _,
-            options,
-        } = node;
-        if let Some(base_stmt) = base_stmt {
-            self.create_stmt(base_stmt);
-        }
-        self.nodes(options);
-    }
-
     pub(super) fn walk_create_user_mapping_stmt(
         &mut self,
         node: &'a protobuf::CreateUserMappingStmt,

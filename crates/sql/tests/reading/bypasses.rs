@@ -24,7 +24,7 @@ fn second_statement_of_a_text_is_seen() {
         .iter()
         .map(|s| s.span.clone())
         .collect();
-    assert_eq!(spans, [0..8, 9..30]);
+    assert_eq!(spans, [0..8, 10..30]);
     assert_eq!(&*analysis.texts[1].text, "drop table customers");
 }
 

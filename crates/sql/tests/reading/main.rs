@@ -45,7 +45,11 @@ fn line(effect: &Effect) -> String {
     if !effect.subtype.is_empty() {
         line += &format!(":{}", effect.subtype);
     }
-    line += &format!(" {} {}", effect.object.kind, effect.object.name);
+    line += &format!(" {}", effect.object.kind);
+    let name = effect.object.name.to_string();
+    if !name.is_empty() {
+        line += &format!(" {name}");
+    }
     if effect.columns.all {
         line += " *";
     }
@@ -69,7 +73,7 @@ fn line(effect: &Effect) -> String {
     if effect.attributes.returning {
         line += " returning";
     }
-    line.trim_end().to_owned()
+    line
 }
 
 fn effects(text: &str) -> Vec<String> {
