@@ -53,6 +53,8 @@ pub(crate) struct Lexer<'t> {
 /// How a string ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Escapes {
+    /// Nothing stands for a quote: bit strings.
+    Nothing,
     /// Only a doubled quote stands for one.
     Quote,
     /// A backslash takes the next character with it.
@@ -158,7 +160,7 @@ impl<'t> Lexer<'t> {
     fn skip_to_closing_quote(&mut self, escapes: Escapes) -> bool {
         loop {
             match (self.peek(0), self.peek(1)) {
-                (b'\'', b'\'') => self.position += 2,
+                (b'\'', b'\'') if escapes != Escapes::Nothing => self.position += 2,
                 (b'\'', _) => {
                     self.position += 1;
                     return true;
@@ -220,7 +222,7 @@ impl<'t> Lexer<'t> {
     fn dollar(&mut self) -> TokenKind {
         if self.peek(1).is_ascii_digit() {
             self.position += 1;
-            self.skip_while(is_number_byte);
+            self.skip_while(|byte| byte.is_ascii_digit());
             return TokenKind::Parameter;
         }
         let mut length = 1;
@@ -276,7 +278,7 @@ impl<'t> Lexer<'t> {
     fn word(&mut self) -> TokenKind {
         match (self.peek(0) | 0x20, self.peek(1), self.peek(2)) {
             (b'e', b'\'', _) => return self.string(1, Escapes::Backslash),
-            (b'b' | b'x', b'\'', _) => return self.string(1, Escapes::Quote),
+            (b'b' | b'x', b'\'', _) => return self.string(1, Escapes::Nothing),
             (b'n', b'\'', _) => return self.string(1, self.plain_escapes()),
             (b'u', b'&', b'\'') => return self.string(2, Escapes::Quote),
             (b'u', b'&', b'"') => return self.quoted_name(2),
