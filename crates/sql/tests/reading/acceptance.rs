@@ -113,8 +113,9 @@ async fn compare(version: Version, texts: &[String]) -> (usize, Vec<String>) {
         let server_accepts = accepts(&client, text).await;
         accepted += usize::from(server_accepts);
         let we_accept = is_read(text);
-        // An older server doesn't know the newest syntax, which is no harm.
-        let harmless = version == Version::Packaged && !server_accepts;
+        // An older server doesn't know the newest syntax, and libpg_query takes `$1a` for `$1 AS a`:
+        // both let through what the server refuses, which is no harm.
+        let harmless = !server_accepts && (version == Version::Packaged || text.contains("$1a"));
         if server_accepts != we_accept && !harmless {
             differences.push(format!("server: {server_accepts}, we: {we_accept}: {text}"));
         }
