@@ -1,6 +1,6 @@
 //! Operators and types that PostgreSQL brings along: using them calls nobody's function.
 //!
-//! From `pg_operator` and `pg_type` of PostgreSQL 15 to 18. Sorted, for a binary search.
+//! From `pg_operator` and `pg_type` of PostgreSQL 15. Sorted, for a binary search.
 
 const OPERATORS: &[&str] = &[
     "!!", "!~", "!~*", "!~~", "!~~*", "#", "##", "#-", "#>", "#>>", "%", "&", "&&", "&<", "&<|",
