@@ -25,12 +25,12 @@ pub struct Resolved {
 }
 
 impl PreparedStatements {
-    /// Notes that a name now stands for a statement: after ParseComplete or PREPARE's success.
+    /// Notes that a name now stands for a statement: after `ParseComplete` or PREPARE's success.
     pub fn insert(&mut self, name: &str, statement: Arc<Statement>) {
         self.by_name.insert(name.into(), vec![statement]);
     }
 
-    /// Notes that a name stands for nothing any more, as after CloseComplete.
+    /// Notes that a name stands for nothing any more, as after `CloseComplete`.
     pub fn remove(&mut self, name: &str) {
         self.by_name.remove(name);
     }

@@ -25,6 +25,13 @@ fn analyze_with(text: &[u8], settings: LexerSettings) -> Arc<Analysis> {
         .block_on(ANALYZER.analyze(text, settings))
 }
 
+/// Analyzes a text on the runtime of the test.
+async fn analyze_here(text: &str) -> Arc<Analysis> {
+    ANALYZER
+        .analyze(text.as_bytes(), LexerSettings::default())
+        .await
+}
+
 fn analyze(text: &str) -> Arc<Analysis> {
     analyze_with(text.as_bytes(), LexerSettings::default())
 }
