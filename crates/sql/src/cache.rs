@@ -144,13 +144,10 @@ impl Shard {
     fn insert(&mut self, slot: Slot) {
         let hash = slot.hash;
         self.bytes += slot.bytes;
-        let place = match self.free.pop() {
-            Some(place) => place,
-            None => {
-                self.slots.push(None);
-                self.slots.len() - 1
-            }
-        };
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
         if let Some(empty) = self.slots.get_mut(place) {
             *empty = Some(slot);
         }
@@ -204,8 +201,9 @@ mod tests {
         }
         assert!(cache.bytes() > 32 << 10);
         // A text that is too large for its share isn't kept.
-        cache.insert(&[b' '; 60 << 10], settings, &analysis());
-        assert!(cache.get(&[b' '; 60 << 10], settings).is_none());
+        let large = vec![b' '; 60 << 10];
+        cache.insert(&large, settings, &analysis());
+        assert!(cache.get(&large, settings).is_none());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! PostgreSQL's tokens, without a grammar: for the guard, redaction and the fingerprint.
 //!
-//! libpg_query's own scanner knows only `standard_conforming_strings = on` and builds a message of
+//! `libpg_query`'s own scanner knows only `standard_conforming_strings = on` and builds a message of
 //! all tokens; this one follows the setting and allocates nothing. It must cut text exactly as
-//! `scan.l` does, which a property test compares with libpg_query. A text that it can't finish
+//! `scan.l` does, which a property test compares with `libpg_query`. A text that it can't finish
 //! (an unterminated quote) ends in one token of kind [`TokenKind::Unterminated`].
 
 use std::ops::Range;
@@ -237,15 +237,12 @@ impl<'t> Lexer<'t> {
         }
         let rest = self.rest();
         let (tag, body) = rest.split_at(length + 1);
-        match find(body, tag) {
-            Some(end) => {
-                self.position += tag.len() + end + tag.len();
-                TokenKind::Literal
-            }
-            None => {
-                self.position = self.text.len();
-                TokenKind::Unterminated
-            }
+        if let Some(end) = find(body, tag) {
+            self.position += tag.len() + end + tag.len();
+            TokenKind::Literal
+        } else {
+            self.position = self.text.len();
+            TokenKind::Unterminated
         }
     }
 
@@ -571,7 +568,10 @@ mod tests {
                     token.token(),
                     pg_query::protobuf::Token::SqlComment | pg_query::protobuf::Token::CComment
                 ))
-                .map(|token| &text[token.start as usize..token.end as usize])
+                .map(|token| {
+                    let at = |offset: i32| usize::try_from(offset).expect("it is in the text");
+                    &text[at(token.start)..at(token.end)]
+                })
                 .collect();
             prop_assert_eq!(words(&text), theirs, "{:?}", text);
         }

@@ -1,4 +1,4 @@
-//! Reads SQL text into the facts that policy asks about; the only crate that links libpg_query.
+//! Reads SQL text into the facts that policy asks about; the only crate that links `libpg_query`.
 //!
 //! An [`Analyzer`] takes the bytes of a Query or Parse message and the session's
 //! [`LexerSettings`], and answers with an [`Analysis`]: what each statement does

@@ -1,6 +1,6 @@
 //! Text without its literals, and the fingerprint of it.
 //!
-//! Made from tokens, not from the tree: so it also reaches literals that libpg_query's `normalize`
+//! Made from tokens, not from the tree: so it also reaches literals that `libpg_query`'s `normalize`
 //! leaves (EXECUTE, PREPARE, CREATE VIEW, COPY PROGRAM, CHECK), and text that can't be parsed.
 //! Literals become `?`, comments go, words without quotes are folded to lower case. Lists of
 //! literals in IN, ARRAY and VALUES become `?, ...`, and equal rows of VALUES become one, so that

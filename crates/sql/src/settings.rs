@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use querycop_policy::facts::Unreadable;
 
-/// Settings that change what a text means; the server reports both in ParameterStatus.
+/// Settings that change what a text means; the server reports both in `ParameterStatus`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LexerSettings {
     /// `standard_conforming_strings`.
@@ -34,7 +34,7 @@ pub enum ClientEncoding {
     /// Any other in which every byte of a character that isn't ASCII has its high bit set.
     AsciiSuperset,
     /// One in which a quote or backslash can be the second half of a character (SJIS, BIG5, GBK,
-    /// UHC, GB18030, JOHAB, SHIFT_JIS_2004), or one that nobody knows: not read.
+    /// UHC, GB18030, JOHAB, `SHIFT_JIS_2004`), or one that nobody knows: not read.
     Unsafe,
 }
 

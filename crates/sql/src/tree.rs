@@ -48,7 +48,7 @@ use self::scope::Scopes;
 
 /// Effects, or possible calls, of one statement; who has more gets the effect `unknown`.
 ///
-/// pg_dump locks all tables of a database with one statement.
+/// `pg_dump` locks all tables of a database with one statement.
 const MAX_EFFECTS: usize = 65_536;
 
 /// Reads one statement.

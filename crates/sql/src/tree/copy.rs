@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
                 self.effect(Action::DdlCreate, "", object);
             }
         } else {
-            self.into_clause(into);
+            self.select_into(into);
         }
     }
 

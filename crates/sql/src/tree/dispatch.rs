@@ -15,7 +15,7 @@ impl<'a> Reader<'a> {
     pub(super) fn dispatch(&mut self, node: &'a N) {
         match node {
             N::RangeVar(node) => self.range_var(node),
-            N::IntoClause(node) => self.into_clause(node),
+            N::IntoClause(node) => self.select_into(node),
             N::GroupingFunc(node) => self.grouping_func(node),
             N::MergeSupportFunc(node) => self.merge_support_func(node),
             N::NamedArgExpr(node) => self.named_arg_expr(node),

@@ -101,7 +101,7 @@ fn plain_name(text: &str) -> Option<Name> {
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     };
     let parts: Vec<_> = text.split('.').collect();
-    if !parts.iter().all(|part| plain(&part)) {
+    if !parts.iter().all(plain) {
         return None;
     }
     match parts.as_slice() {

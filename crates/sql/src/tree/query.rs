@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         self.nodes(locking_clause);
         if let Some(into) = into_clause {
             self.kind(Kind::SelectInto);
-            self.into_clause(into);
+            self.select_into(into);
         }
     }
 
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The table that SELECT INTO makes.
-    pub(super) fn into_clause(&mut self, node: &'a IntoClause) {
+    pub(super) fn select_into(&mut self, node: &'a IntoClause) {
         let object = match &node.rel {
             Some(relation) => self.relation_object(ObjectKind::Table, relation),
             None => Object::hidden(ObjectKind::Table),

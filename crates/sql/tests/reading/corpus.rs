@@ -7,6 +7,8 @@
 pub(crate) const VALID: &[&str] = &[
     "SELECT",
     "SELECT 1",
+    "SELECT X'0G'",
+    "SELECT B'2'",
     r#"SELECT ALL a, b AS c, d "e" FROM t"#,
     "SELECT DISTINCT ON (a, b) * FROM ONLY s.t AS x (a, b) WHERE a = $1",
     "SELECT a FROM t, LATERAL (SELECT 1) x (y), u NATURAL LEFT OUTER JOIN v CROSS JOIN w",
@@ -296,8 +298,6 @@ pub(crate) const INVALID: &[&str] = &[
     "SELECT * FROM t WHERE",
     "SELECT a b c",
     "SELECT 1 LIMIT 1 LIMIT 2",
-    "SELECT X'0G'",
-    "SELECT B'2'",
     r#"SELECT """#,
     "INSERT INTO t VALUES",
     "UPDATE t WHERE a = 1",
