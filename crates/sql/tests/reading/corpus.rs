@@ -42,7 +42,7 @@ pub(crate) const VALID: &[&str] = &[
     "SELECT * FROM t TABLESAMPLE bernoulli (10) REPEATABLE (1)",
     "SELECT MERGE_ACTION()",
     "SELECT 'a'\n'b'",
-    r#"SELECT U&'d\0061t\+000061', U&'d!0061' UESCAPE '!', E'\x41\u0041', B'101', X'1F', N'x', $$a$$, $x$b$x$, 0x1F, 0o17, 0b11, 1_000, 1.5e-3"#,
+    r"SELECT U&'d\0061t\+000061', U&'d!0061' UESCAPE '!', E'\x41\u0041', B'101', X'1F', N'x', $$a$$, $x$b$x$, 0x1F, 0o17, 0b11, 1_000, 1.5e-3",
     "SELECT 1 INTO TEMP TABLE x",
     "INSERT INTO t DEFAULT VALUES",
     r#"INSERT INTO s.t AS x (a, b[1], c.d) OVERRIDING SYSTEM VALUE VALUES (1, 2, 3) ON CONFLICT (a COLLATE "C" text_ops, (lower(b))) WHERE c DO UPDATE SET (a, b) = (SELECT 1, 2), c = DEFAULT WHERE d RETURNING *"#,
@@ -277,7 +277,7 @@ pub(crate) const VALID: &[&str] = &[
     "/* only a comment */",
 ];
 
-/// What it can not. `SELECT $1a` is missing: libpg_query takes it for `SELECT $1 AS a`, as
+/// What it can not. `SELECT $1a` is missing: `libpg_query` takes it for `SELECT $1 AS a`, as
 /// PostgreSQL did before 16, which lets through what the server then refuses.
 #[rustfmt::skip]
 pub(crate) const INVALID: &[&str] = &[
@@ -291,7 +291,7 @@ pub(crate) const INVALID: &[&str] = &[
     "SELECT /* a",
     "SELECT (1",
     "SELECT 1)",
-    r#"SELECT U&'\00g1'"#,
+    r"SELECT U&'\00g1'",
     "SELECT U&'a' UESCAPE '+'",
     "SELECT ''''a'",
     "SELECT 1 + + AND 2",

@@ -93,6 +93,7 @@ fn pgbench_is_plain() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of texts and their effects")]
 fn definitions_name_what_they_define() {
     for (text, effect) in [
         ("CREATE TABLE s.t (a int)", "ddl.create table s.t"),

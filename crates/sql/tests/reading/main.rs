@@ -40,28 +40,31 @@ fn analyze(text: &str) -> Arc<Analysis> {
 fn statement(text: &str) -> Arc<Statement> {
     let analysis = analyze(text);
     assert_eq!(analysis.facts.unreadable, None, "{text}");
-    let [statement] = analysis.facts.statements.as_slice() else {
-        panic!("one statement: {text}");
-    };
-    Arc::clone(statement)
+    assert_eq!(analysis.facts.statements.len(), 1, "{text}");
+    Arc::clone(&analysis.facts.statements[0])
 }
 
 /// An effect in one line: action, subtype, kind, name, columns, and what isn't usual.
 fn line(effect: &Effect) -> String {
     let mut line = effect.action.to_string();
     if !effect.subtype.is_empty() {
-        line += &format!(":{}", effect.subtype);
+        line.push(':');
+        line += &effect.subtype;
     }
-    line += &format!(" {}", effect.object.kind);
+    line.push(' ');
+    line += &effect.object.kind.to_string();
     let name = effect.object.name.to_string();
     if !name.is_empty() {
-        line += &format!(" {name}");
+        line.push(' ');
+        line += &name;
     }
     if effect.columns.all {
         line += " *";
     }
     if !effect.columns.named.is_empty() {
-        line += &format!(" ({})", effect.columns.named.join(","));
+        line += " (";
+        line += &effect.columns.named.join(",");
+        line.push(')');
     }
     line += match effect.attributes.filter {
         Filter::NotApplicable | Filter::Given => "",
