@@ -49,7 +49,7 @@ fn line(effect: &Effect) -> String {
     let mut line = effect.action.to_string();
     if !effect.subtype.is_empty() {
         line.push(':');
-        line += &effect.subtype;
+        line += effect.subtype;
     }
     line.push(' ');
     line += &effect.object.kind.to_string();
