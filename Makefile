@@ -10,10 +10,10 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: demo
-demo: ## Watch psql talk to a throw-away PostgreSQL through Querycop; ONCE=1 does not wait for Ctrl-C
+demo: ## Watch psql talk to an AlloyDB emulator through Querycop; ONCE=1 does not wait for Ctrl-C, ON=postgres goes without AlloyDB
 	scripts/bootstrap
 	$(CARGO) build --locked --package querycop
-	ONCE=$(ONCE) scripts/demo
+	ONCE=$(ONCE) ON=$(ON) scripts/demo
 
 .PHONY: test
 test: ## Run all tests, those against real servers and with real drivers among them

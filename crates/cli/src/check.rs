@@ -27,7 +27,7 @@ fn check_files(settings: Settings) -> ExitCode {
         Err(status) => return status,
     };
     let outcome =
-        runtime.block_on(async { Gateway::new(settings.config, Arc::default()).map(drop) });
+        runtime.block_on(async { Gateway::new(settings.config, Arc::default()).await.map(drop) });
     let Err(error) = outcome else {
         return ExitCode::from(OK);
     };

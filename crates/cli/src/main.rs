@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 mod doctor;
 mod exit;
+mod fetch_ca;
 mod run;
 mod settings;
 mod signals;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Action::Run => run::run(loaded),
         Action::Check => check::check(loaded),
         Action::Doctor(options) => doctor::doctor(loaded, &options, &environment),
+        Action::FetchCa(options) => fetch_ca::fetch_ca(&loaded.values, &options),
         Action::Completion(shell) => arguments::print_completion(shell),
         Action::Reference => check::print_reference(),
     }

@@ -1,7 +1,9 @@
 //! The gateway as a user meets it: the real binary in front of real servers, with real clients.
 
+mod alloydb;
 mod command;
 mod drivers;
+mod emulator;
 mod errors;
 mod limits;
 mod matrix;
