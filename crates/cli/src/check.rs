@@ -26,8 +26,11 @@ fn check_files(settings: Settings) -> ExitCode {
         Ok(runtime) => runtime,
         Err(status) => return status,
     };
-    let outcome =
-        runtime.block_on(async { Gateway::new(settings.config, Arc::default()).await.map(drop) });
+    let outcome = runtime.block_on(async {
+        Gateway::new(settings.config, Arc::default())
+            .await
+            .map(drop)
+    });
     let Err(error) = outcome else {
         return ExitCode::from(OK);
     };

@@ -76,10 +76,9 @@ async fn open(settings: Settings) -> Result<Running, NotStarted> {
     let metrics = Arc::new(Metrics::default());
     let registry = metrics_registry(&metrics, &settings);
     let stop = signals::Stop::listen().map_err(|error| not_started(&error, OS_ERROR))?;
-    let gateway =
-        Gateway::new(settings.config, metrics)
-            .await
-            .map_err(|error| not_started(&error, CONFIG))?;
+    let gateway = Gateway::new(settings.config, metrics)
+        .await
+        .map_err(|error| not_started(&error, CONFIG))?;
     signals::reload_on_hangup(gateway.reload_handle())
         .map_err(|error| not_started(&error, OS_ERROR))?;
     if settings.admin_key.is_some() && !settings.api_addr.ip().to_canonical().is_loopback() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use querycop_console::{AdminKey, Api, Parts};
 use querycop_gateway::config::{
-    Backend, Direct, Google, Route, BackendAddress, BackendTls, Config, Limits, Roots, ScramOverTls, TlsMode,
-    TlsNegotiation,
+    Backend, BackendAddress, BackendTls, Config, Direct, Google, Limits, Roots, Route,
+    ScramOverTls, TlsMode, TlsNegotiation,
 };
 use querycop_gateway::{Gateway, Metrics};
 use querycop_serve::Endpoint;

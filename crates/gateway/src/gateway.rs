@@ -145,7 +145,8 @@ impl Opened {
             workers,
         } = self;
         let sessions = TaskTracker::new();
-        let preparation = AbortOnDropHandle::new(tokio::spawn(prepare(Arc::clone(&gateway.shared))));
+        let preparation =
+            AbortOnDropHandle::new(tokio::spawn(prepare(Arc::clone(&gateway.shared))));
         let mut stop = std::pin::pin!(stop);
         let mut watch = gateway.watch.take();
         loop {

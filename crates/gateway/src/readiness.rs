@@ -32,7 +32,9 @@ pub enum NotReady {
     #[error("waiting for Google Cloud: the log says for what")]
     Preparing,
     /// The instance's certificate has expired, and no new one has come.
-    #[error("the client certificate for the instance has expired: the log says why there is no new one")]
+    #[error(
+        "the client certificate for the instance has expired: the log says why there is no new one"
+    )]
     CertificateExpired,
 }
 

@@ -216,7 +216,9 @@ impl Reader<'_> {
             Some(Endpoint::Unix(_)) | None => false,
         };
         let alone = self.text("backend.token_cmd").is_some()
-            || self.text("backend.iam_auth").is_some_and(|word| word == "true");
+            || self
+                .text("backend.iam_auth")
+                .is_some_and(|word| word == "true");
         if alone && open && !allowed {
             self.note(
                 "client_auth.method",

@@ -371,8 +371,14 @@ fn iam_login_to_an_instance_is_automatic() {
 fn iam_login_to_a_host_needs_tls_as_every_token_does() {
     let problems = problems(&[HOST, IAM]);
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems[0].contains("GATEKEEPER_BACKEND_IAM_AUTH"), "{problems:?}");
-    assert!(problems[0].contains("GATEKEEPER_BACKEND_TLS_MODE"), "{problems:?}");
+    assert!(
+        problems[0].contains("GATEKEEPER_BACKEND_IAM_AUTH"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[0].contains("GATEKEEPER_BACKEND_TLS_MODE"),
+        "{problems:?}"
+    );
     let tls = ("GATEKEEPER_BACKEND_TLS_MODE", "verify-full");
     let config = settings(&[HOST, IAM, tls]).config;
     assert!(matches!(config.backend.token, Some(TokenSource::Iam)));
@@ -383,7 +389,10 @@ fn iam_login_is_for_this_machine_alone_unless_said_otherwise() {
     let open = ("GATEKEEPER_LISTEN_ADDRESS", "0.0.0.0");
     let problems = problems(&[INSTANCE, IAM, open]);
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems[0].contains("with GATEKEEPER_BACKEND_IAM_AUTH"), "{problems:?}");
+    assert!(
+        problems[0].contains("with GATEKEEPER_BACKEND_IAM_AUTH"),
+        "{problems:?}"
+    );
     settings(&[INSTANCE, open]);
 }
 
@@ -403,7 +412,10 @@ fn an_instance_leaves_nothing_to_be_said_of_address_and_tls() {
 
 #[test]
 fn an_instance_that_is_none_is_refused_with_the_form_that_it_should_have() {
-    for text in ["p:l:c:i", "projects/p/locations/l/clusters/c/instances/i/extra"] {
+    for text in [
+        "p:l:c:i",
+        "projects/p/locations/l/clusters/c/instances/i/extra",
+    ] {
         let problems = problems(&[("GATEKEEPER_BACKEND_INSTANCE", text)]);
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].contains(text), "{problems:?}");

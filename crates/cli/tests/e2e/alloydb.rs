@@ -153,10 +153,15 @@ fn readiness_waits_for_the_first_certificate() {
     let cloud = Cloud::with(|builder| builder.fault(api_fault(503, None)));
     let gateway = cloud.before_with_iam(PRIMARY).start();
     let warned = gateway.wait_for_log("why it is not ready", |line| {
-        line["level"] == "WARN" && line["message"].as_str().is_some_and(|m| m.contains("not ready"))
+        line["level"] == "WARN"
+            && line["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("not ready"))
     });
     assert!(
-        warned["error"].as_str().is_some_and(|cause| cause.contains("503")),
+        warned["error"]
+            .as_str()
+            .is_some_and(|cause| cause.contains("503")),
         "{warned}"
     );
     let (status, body) = ready(&gateway);
@@ -173,7 +178,10 @@ fn a_rotated_authority_costs_no_session() {
     let gateway = cloud.before_with_iam(PRIMARY).start();
     assert_eq!(who(&gateway, SERVICE_ROLE), SERVICE_ROLE);
     for step in [Rotation::Begin, Rotation::Server] {
-        cloud.emulator.rotate(CLUSTER, step).expect("it can be rotated");
+        cloud
+            .emulator
+            .rotate(CLUSTER, step)
+            .expect("it can be rotated");
         // A server that a new authority signed is refused once; that fetches the authority.
         eventually("a session after the rotation", || {
             let output = gateway.client().user(SERVICE_ROLE).run("select 1");
@@ -218,19 +226,34 @@ fn refused(gateway: &Gateway) -> Refused {
 #[test]
 fn whatever_fails_on_the_way_is_named() {
     let exchange = |failure| Fault::Exchange { failure };
+    let info = |code| api_fault(code, Some(ApiMethod::ConnectionInfo));
     let refusal = ExchangeFailure::Refused {
         message: "missing alloydb.instances.connect".to_owned(),
     };
     let cases = [
-        (api_fault(403, None), "backend dial failed", "roles/alloydb.client"),
-        (api_fault(404, None), "backend dial failed", "GATEKEEPER_BACKEND_INSTANCE"),
+        (info(403), "backend dial failed", "roles/alloydb.client"),
         (
-            Fault::MissingAddress { ip_type: IpType::Private },
+            info(404),
+            "backend dial failed",
+            "GATEKEEPER_BACKEND_INSTANCE",
+        ),
+        (
+            Fault::MissingAddress {
+                ip_type: IpType::Private,
+            },
             "backend dial failed",
             "GATEKEEPER_BACKEND_IP_TYPE",
         ),
-        (Fault::WrongCa, "backend TLS negotiation failed", "querycop doctor"),
-        (Fault::Tls12Only, "backend TLS negotiation failed", "querycop doctor"),
+        (
+            Fault::WrongCa,
+            "backend TLS negotiation failed",
+            "querycop doctor",
+        ),
+        (
+            Fault::Tls12Only,
+            "backend TLS negotiation failed",
+            "querycop doctor",
+        ),
         (
             exchange(refusal),
             "backend metadata exchange failed",
@@ -349,7 +372,10 @@ fn the_doctor_goes_the_whole_way_to_an_instance() {
     assert_eq!(outcomes(&report), expected, "{output}");
     let details = report["steps"][1]["details"].to_string();
     assert!(details.contains(&CLOUD.private.to_string()), "{details}");
-    assert!(details.contains("client certificate valid until"), "{details}");
+    assert!(
+        details.contains("client certificate valid until"),
+        "{details}"
+    );
 }
 
 #[test]

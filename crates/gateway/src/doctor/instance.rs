@@ -39,11 +39,20 @@ async fn credentials(instance: &Instance) -> Result<((), Vec<String>), Trouble> 
 }
 
 async fn prepare(instance: &Instance) -> Result<((), Vec<String>), Trouble> {
-    let status = instance.prepare().await.map_err(|error| trouble(InstanceError::from(error)))?;
+    let status = instance
+        .prepare()
+        .await
+        .map_err(|error| trouble(InstanceError::from(error)))?;
     let addresses = status.addresses();
     let mut details: Vec<_> = [
-        ("private", addresses.private().map(|address| address.to_string())),
-        ("public", addresses.public().map(|address| address.to_string())),
+        (
+            "private",
+            addresses.private().map(|address| address.to_string()),
+        ),
+        (
+            "public",
+            addresses.public().map(|address| address.to_string()),
+        ),
         ("psc", addresses.psc().map(str::to_owned)),
     ]
     .into_iter()
@@ -63,11 +72,21 @@ async fn connect(instance: &Instance) -> Result<(Leg, Vec<String>), Trouble> {
             details.push(format!("{address}, metadata exchange done"));
         }
         let tls = stream.tls();
-        details.push(format!("{}, {}, certificate verified", tls.version(), tls.cipher_suite()));
-        if let Some(leaf) = stream.peer_certificate().and_then(CertificateSummary::from_der) {
+        details.push(format!(
+            "{}, {}, certificate verified",
+            tls.version(),
+            tls.cipher_suite()
+        ));
+        if let Some(leaf) = stream
+            .peer_certificate()
+            .and_then(CertificateSummary::from_der)
+        {
             details.push(format!("subject {}", leaf.subject));
             details.push(format!("names {}", leaf.names.join(", ")));
-            details.push(format!("valid from {} until {}", leaf.not_before, leaf.not_after));
+            details.push(format!(
+                "valid from {} until {}",
+                leaf.not_before, leaf.not_after
+            ));
         }
     }
     Ok((leg, details))

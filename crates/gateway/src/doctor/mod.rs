@@ -129,7 +129,11 @@ impl Examination<'_> {
             Some(_) => (self.reach_instance().await, &instance::STEPS),
         };
         let Some(leg) = leg else {
-            for name in steps.iter().skip(self.steps.len()).chain(&["token", "login", "query"]) {
+            for name in steps
+                .iter()
+                .skip(self.steps.len())
+                .chain(&["token", "login", "query"])
+            {
                 self.skip(name, AN_EARLIER_STEP);
             }
             return;
@@ -147,7 +151,10 @@ impl Examination<'_> {
                 minted.unwrap_or(Credentials::Unknown)
             }
             (None, _) if self.backend.logs_in_automatically() => {
-                self.skip("token", "the instance was given it in the metadata exchange");
+                self.skip(
+                    "token",
+                    "the instance was given it in the metadata exchange",
+                );
                 Credentials::Unknown
             }
             (None, password) => {

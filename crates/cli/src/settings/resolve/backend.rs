@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use querycop_gateway::config::{
-    Backend, BackendAddress, BackendRole, BackendTls, Direct, Google, IamLogin, Instance, InstanceUri,
-    IpType, Roots, Route, TlsMode, TlsNegotiation, TokenCommand, TokenSource,
+    Backend, BackendAddress, BackendRole, BackendTls, Direct, Google, IamLogin, Instance,
+    InstanceUri, IpType, Roots, Route, TlsMode, TlsNegotiation, TokenCommand, TokenSource,
 };
 use rustls_pki_types::ServerName;
 

@@ -27,12 +27,19 @@ fn pattern_a(cloud: &Cloud, authority: &str) -> Builder {
 /// The variables of pattern B: the same, and the command.
 fn pattern_b(cloud: &Cloud, path: &str) -> Builder {
     pattern_a(cloud, &authority(cloud, CLUSTER))
-        .env("GATEKEEPER_BACKEND_TOKEN_CMD", "gcloud auth print-access-token")
+        .env(
+            "GATEKEEPER_BACKEND_TOKEN_CMD",
+            "gcloud auth print-access-token",
+        )
         .env("PATH", path)
 }
 
 fn authority(cloud: &Cloud, cluster: &str) -> String {
-    cloud.emulator.cluster_ca_file(cluster).display().to_string()
+    cloud
+        .emulator
+        .cluster_ca_file(cluster)
+        .display()
+        .to_string()
 }
 
 /// A `gcloud` that prints a principal's token, and the `PATH` that leads to it.
@@ -77,7 +84,10 @@ fn failure(gateway: &Gateway, role: &str) -> (String, String) {
 fn pattern_a_passes_the_client_s_password_on() {
     let gateway = pattern_a(&CLOUD, &authority(&CLOUD, CLUSTER)).start();
     let login = Login::Scram;
-    let client = gateway.client().user(login.role()).password(&login.password());
+    let client = gateway
+        .client()
+        .user(login.role())
+        .password(&login.password());
     assert_eq!(client.query("select current_user"), login.role());
 }
 
@@ -111,10 +121,7 @@ fn failure_one_no_route_to_the_private_address() {
         .env("GATEKEEPER_BACKEND_HOST", "127.52.0.1")
         .env("GATEKEEPER_BACKEND_PORT", 5432)
         .env("GATEKEEPER_BACKEND_TLS_MODE", "verify-ca")
-        .env(
-            "GATEKEEPER_BACKEND_TLS_CA_FILE",
-            authority(&CLOUD, CLUSTER),
-        )
+        .env("GATEKEEPER_BACKEND_TLS_CA_FILE", authority(&CLOUD, CLUSTER))
         .start();
     let (said, warning) = failure(&gateway, ALICE);
     assert!(said.contains("backend dial failed: "), "{said}");
@@ -150,7 +157,11 @@ fn failure_four_the_token_command_fails() {
     let (said, warning) = failure(&gateway, ALICE);
     assert!(said.contains("backend token command failed: "), "{said}");
     assert!(warning.contains("PERMISSION_DENIED"), "{warning}");
-    let gateway = pattern_b(&CLOUD, "/usr/bin:/bin").start();
+    // A directory that has a shell and nothing else.
+    let bare = temporary_directory();
+    let shell = bare.path().join("sh");
+    std::os::unix::fs::symlink("/bin/sh", shell).expect("the directory is writable");
+    let gateway = pattern_b(&CLOUD, &bare.path().display().to_string()).start();
     let (said, _) = failure(&gateway, ALICE);
     assert!(
         said.contains("backend token command failed: executable file not found in $PATH"),
@@ -165,5 +176,8 @@ fn failure_five_the_role_is_not_the_token_s_principal() {
     let (said, warning) = failure(&gateway, ALICE);
     let leading = format!("password authentication failed for user \"{ALICE}\"");
     assert!(said.contains(&leading), "{said}");
-    assert!(warning.contains("password authentication failed"), "{warning}");
+    assert!(
+        warning.contains("password authentication failed"),
+        "{warning}"
+    );
 }
