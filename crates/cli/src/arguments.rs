@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 use jiff::SignedDuration;
 
+use crate::emulator::{self, EmulatorOptions};
 use crate::exit::{self, USAGE};
 use crate::fetch_ca::FetchCaOptions;
 use crate::settings::{CONFIG_ENV, GOOGLE_SETTINGS, SETTINGS, Setting};
@@ -36,6 +37,8 @@ pub(crate) enum Action {
     Doctor(DoctorOptions),
     /// Write a cluster's certificate authority to a file.
     FetchCa(FetchCaOptions),
+    /// Run a local AlloyDB.
+    Emulator(EmulatorOptions),
     /// Print a completion script.
     Completion(Shell),
     /// Print the reference of all settings.
@@ -114,6 +117,13 @@ fn subcommand(name: &str, mut matches: ArgMatches) -> Invocation {
                     .expect("clap has a default for the interval")
             }),
         }),
+        "emulator" => {
+            return Invocation {
+                action: Action::Emulator(emulator::options(matches)),
+                config: None,
+                flags: Vec::new(),
+            };
+        }
         "completion" => {
             let shell = matches.remove_one("shell").expect("clap demands the shell");
             return Invocation {
@@ -171,6 +181,7 @@ fn command() -> Command {
                 .args(doctor_flags())
                 .args(settings()),
         )
+        .subcommand(emulator::command())
         .subcommand(
             Command::new("fetch-ca")
                 .about("Write the certificate authority of an AlloyDB cluster to a file")

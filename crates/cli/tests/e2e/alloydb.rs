@@ -3,6 +3,7 @@
 pub(crate) mod cloud;
 mod direct;
 mod fetch_ca;
+pub(crate) mod running;
 
 use std::sync::LazyLock;
 

@@ -1,68 +1,94 @@
-//! An emulator on a thread of its own, for tests that wait in the ordinary way.
+//! `querycop emulator` as a shell meets it.
 
-use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
 
-use alloydb_emulator::{Emulator, EmulatorBuilder};
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use querycop_testkit::command::Program;
+use querycop_testkit::postgres::{Auth, Encryption, Postgres};
+use querycop_testkit::psql::Psql;
+use querycop_testkit::wait::eventually;
+use serde_json::Value;
 
-/// A running emulator; dropping it ends it.
-pub(crate) struct Running {
-    emulator: Arc<Emulator>,
-    runtime: Handle,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+use crate::setup::{querycop, temporary_directory};
 
-impl Running {
-    /// Starts it, and returns when it listens.
-    pub(crate) fn start(builder: EmulatorBuilder) -> Self {
-        let (started, starts) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
-            runtime.block_on(async {
-                let emulator = builder.start().await.expect("the emulator starts");
-                let emulator = Arc::new(emulator);
-                started
-                    .send((Arc::clone(&emulator), Handle::current()))
-                    .expect("the test waits");
-                // An end without a word is the end of the test as well.
-                let _ = stopped.await;
-            });
-        });
-        let (emulator, runtime) = starts.recv().expect("the emulator starts");
-        Self {
-            emulator,
-            runtime,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
-    }
-
-    /// Runs what is asynchronous of it.
-    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Emulator) -> T) -> T {
-        self.runtime.block_on(work(&self.emulator))
-    }
-}
-
-impl Deref for Running {
-    type Target = Emulator;
-
-    fn deref(&self) -> &Emulator {
-        &self.emulator
-    }
-}
+/// Ends the process when a test fails.
+struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // It has said on standard error why it panicked, if it did.
-            let _ = thread.join();
-        }
+        // It may have ended as it should.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
+}
+
+#[test]
+fn a_backend_is_all_it_needs_and_a_signal_ends_it() {
+    let server = Postgres::builder().auth(Auth::Scram).start();
+    server.psql("ALTER ROLE postgres PASSWORD 'root'");
+    server.create_role("bob", "secret", Encryption::Scram);
+    let directory = temporary_directory();
+    let backend = format!(
+        "postgres://postgres:root@127.0.0.1:{}/postgres",
+        server.port()
+    );
+    let process = Command::new(querycop())
+        .arg("emulator")
+        .env("EMULATOR_BACKEND", backend)
+        .arg("--directory")
+        .arg(directory.path())
+        .args(["--https-port", "0", "--http-port", "0"])
+        .args(["--tunnel-port", "0", "--direct-port", "0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let mut emulator = Running(process);
+    let summary = directory.path().join("emulator.json");
+    let summary = eventually("the emulator to listen", || fs::read(&summary).ok());
+    let summary: Value = serde_json::from_slice(&summary).expect("it is JSON");
+    let cluster = &summary["clusters"][0];
+    assert_eq!(
+        cluster["name"],
+        "projects/demo/locations/local/clusters/main"
+    );
+    let addr = cluster["instances"][0]["privateDirect"]
+        .as_str()
+        .expect("an address");
+    let (host, port) = addr.split_once(':').expect("a port");
+    let client = Psql::new(host, port.parse().expect("a number"))
+        .dbname("postgres")
+        .sslmode("verify-ca")
+        .option(
+            "sslrootcert",
+            directory.path().join("cluster-ca-main.pem").display(),
+        );
+    let bob = client.clone().user("bob").password("secret");
+    assert_eq!(bob.query("SELECT current_user"), "bob");
+    let token = directory.path().join("token-alice@example.com");
+    let token = fs::read_to_string(token).expect("the file is there");
+    let alice = client.user("alice@example.com").password(token.trim());
+    assert_eq!(alice.query("SELECT current_user"), "alice@example.com");
+    let kill = Program::new("kill")
+        .argument(emulator.0.id().to_string())
+        .run();
+    kill.expect_success();
+    let status = emulator.0.wait().expect("it is our child");
+    assert_eq!((status.code(), status.signal()), (Some(0), None));
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_starts() {
+    let run = |arguments: &[&str]| {
+        let program = Program::new(querycop()).clean_environment();
+        program.argument("emulator").arguments(arguments).run()
+    };
+    let refused = run(&[]);
+    assert_eq!(refused.status.code(), Some(78));
+    assert!(refused.expect_failure().contains("--backend"));
+    let refused = run(&["--backend", "mysql://db"]);
+    assert_eq!(refused.status.code(), Some(78));
+    assert!(refused.expect_failure().contains("not with postgres:"));
+    assert!(run(&["--help"]).expect_success().contains("--tunnel-port"));
 }

@@ -8,7 +8,7 @@ use alloydb_emulator::{Cluster, Emulator, EmulatorBuilder, Instance, Principal, 
 use querycop_testkit::gateway::{Builder, Gateway};
 use querycop_testkit::postgres::{Auth, Postgres, Transport};
 
-use crate::emulator::Running;
+use super::running::Running;
 use crate::setup::querycop;
 
 pub(crate) const CLUSTER: &str = "projects/my-project/locations/us-central1/clusters/my-cluster";
