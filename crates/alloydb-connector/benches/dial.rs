@@ -12,9 +12,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-#[path = "../tests/e2e/fake.rs"]
+#[path = "../tests/e2e/fake/mod.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
-#[expect(unused_imports, reason = "the tests need more of it")]
 mod fake;
 
 use fake::{Fake, PRIVATE, instance, private};
@@ -31,7 +30,9 @@ fn bare_config(fake: &Fake) -> Arc<ClientConfig> {
     });
     let key = PrivateKeyDer::Pkcs8(pair.serialize_der().into());
     let mut roots = RootCertStore::empty();
-    roots.add(fake.api.cluster.root()).expect("the root is good");
+    roots
+        .add(fake.api.cluster.root())
+        .expect("the root is good");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -71,7 +72,9 @@ fn dial(criterion: &mut Criterion) {
     let config = bare_config(&fake);
     let mut group = criterion.benchmark_group("dial");
     group.bench_function("bare", |bencher| {
-        bencher.to_async(&runtime).iter(|| bare(&fake, config.clone()));
+        bencher
+            .to_async(&runtime)
+            .iter(|| bare(&fake, config.clone()));
     });
     group.bench_function("connector", |bencher| {
         let options = private();

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::fake::{Call, Fake, PSC, TOKEN, chain, count, instance, private, until};
 
 /// Sends something and reads it back.
-pub async fn echoes(stream: &mut Stream) {
+pub(crate) async fn echoes(stream: &mut Stream) {
     stream.write_all(b"startup").await.expect("it is open");
     stream.flush().await.expect("it is open");
     let mut back = [0; 7];

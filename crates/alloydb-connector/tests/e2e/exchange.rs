@@ -102,3 +102,15 @@ async fn postgresqls_error_is_quoted() {
         chain(&error)
     );
 }
+
+#[tokio::test]
+async fn a_dial_that_is_dropped_during_the_exchange_closes_its_socket() {
+    let fake = Fake::start().await;
+    fake.server.answers(Answer::Silence);
+    let dialer = fake.dialer().await;
+    let dial = tokio::spawn(async move { dialer.dial(&instance(), &private()).await.is_ok() });
+    until("the exchange", || fake.server.exchanged().len() == 1).await;
+    assert_eq!(count(&fake.server.ended), 0);
+    dial.abort();
+    until("the socket's end", || count(&fake.server.ended) == 1).await;
+}

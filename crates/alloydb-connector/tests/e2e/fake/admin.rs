@@ -14,31 +14,31 @@ use tokio::sync::Semaphore;
 use super::{Cluster, PRIVATE, PSC, PUBLIC};
 
 /// What the API does, and what it saw.
-pub struct Api {
-    pub cluster: Arc<Cluster>,
-    pub infos: AtomicUsize,
-    pub certificates: AtomicUsize,
-    pub settings: Mutex<Settings>,
-    pub seen: Mutex<Vec<Call>>,
+pub(crate) struct Api {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) infos: AtomicUsize,
+    pub(crate) certificates: AtomicUsize,
+    pub(crate) settings: Mutex<Settings>,
+    pub(crate) seen: Mutex<Vec<Call>>,
     /// A call needs a permit; a test takes them all to hold calls up.
-    pub gate: Semaphore,
+    pub(crate) gate: Semaphore,
 }
 
-pub struct Settings {
-    pub info: Value,
-    pub life: Duration,
+pub(crate) struct Settings {
+    pub(crate) info: Value,
+    pub(crate) life: Duration,
     /// Answers for the next calls of `connectionInfo`, before it is asked properly.
-    pub faults: VecDeque<Fault>,
+    pub(crate) faults: VecDeque<Fault>,
     /// A CA that isn't the server's.
-    pub other_ca: Option<String>,
+    pub(crate) other_ca: Option<String>,
     /// Keys in snake_case.
-    pub snake_case: bool,
+    pub(crate) snake_case: bool,
     /// Whether certificates are made for another key than the one that was sent.
-    pub other_key: bool,
+    pub(crate) other_key: bool,
 }
 
 /// An answer that isn't the one that was hoped for.
-pub enum Fault {
+pub(crate) enum Fault {
     Status(u16, &'static str),
     RetryAfter(u16, &'static str),
     Garbage,
@@ -48,15 +48,15 @@ pub enum Fault {
 
 /// One request.
 #[derive(Clone, Debug)]
-pub struct Call {
-    pub method: String,
-    pub path: String,
-    pub headers: HashMap<String, String>,
-    pub body: String,
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Api {
-    pub fn new(cluster: Arc<Cluster>) -> Self {
+    pub(crate) fn new(cluster: Arc<Cluster>) -> Self {
         let info = json!({
             "name": "x",
             "ipAddress": PRIVATE,
@@ -82,12 +82,12 @@ impl Api {
         }
     }
 
-    pub fn set(&self, change: impl FnOnce(&mut Settings)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings.lock().expect("no test panics with it"));
     }
 
     /// The requests whose path ends so.
-    pub fn calls_to(&self, end: &str) -> Vec<Call> {
+    pub(crate) fn calls_to(&self, end: &str) -> Vec<Call> {
         let seen = self.seen.lock().expect("no test panics with it");
         seen.iter()
             .filter(|call| call.path.ends_with(end))
@@ -118,7 +118,9 @@ impl Api {
         }
         if call.path == "/token" {
             let scope = scope_of(&call.body);
-            return ok(&json!({"access_token": format!("minted_{scope}"), "expires_in": 3600}));
+            return ok(
+                &json!({"access_token": format!("minted_{scope}"), "expires_in": 3600, "token_type": "Bearer"}),
+            );
         }
         if call.path.contains("/service-accounts/default/token") {
             let scope = call.path.rsplit('/').next().unwrap_or_default();
@@ -135,9 +137,8 @@ impl Api {
         let body: Value = serde_json::from_str(&call.body).expect("the body is JSON");
         let mut key = body["publicKey"].as_str().expect("a public key").to_owned();
         if settings.other_key {
-            key = rcgen::KeyPair::generate()
-                .expect("rcgen makes keys")
-                .public_key_pem();
+            let other = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256);
+            key = other.expect("rcgen makes keys").public_key_pem();
         }
         let chain = self.cluster.client_chain(&key, settings.life);
         let root = settings
@@ -196,7 +197,7 @@ fn status(code: u16, headers: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-pub async fn start(api: Arc<Api>) -> SocketAddr {
+pub(crate) async fn start(api: Arc<Api>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move {

@@ -4,19 +4,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType, SubjectPublicKeyInfo,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SignatureAlgorithm,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
+use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo};
 
 use super::{PRIVATE, PSC, PUBLIC};
 
-pub struct Cluster {
+pub(crate) struct Cluster {
     root: CertifiedIssuer<'static, KeyPair>,
     intermediate: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Cluster {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = || KeyPair::generate().expect("rcgen makes keys");
         let root = CertifiedIssuer::self_signed(authority("root"), key()).expect("rcgen signs");
         let intermediate =
@@ -24,17 +26,17 @@ impl Cluster {
         Self { root, intermediate }
     }
 
-    pub fn root(&self) -> CertificateDer<'static> {
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
         self.root.der().clone()
     }
 
-    pub fn root_pem(&self) -> String {
+    pub(crate) fn root_pem(&self) -> String {
         self.root.pem()
     }
 
     /// Leaf, intermediate and root for a client's public key.
-    pub fn client_chain(&self, public_key: &str, life: Duration) -> Vec<String> {
-        let key = SubjectPublicKeyInfo::from_pem(public_key).expect("the key is SPKI PEM");
+    pub(crate) fn client_chain(&self, public_key: &str, life: Duration) -> Vec<String> {
+        let key = ClientKey::read(public_key);
         let mut params = leaf("client", ExtendedKeyUsagePurpose::ClientAuth);
         // X.509 counts whole seconds.
         params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_epoch(SystemTime::now() + life);
@@ -45,12 +47,12 @@ impl Cluster {
     }
 
     /// The instance's own certificate for its three addresses.
-    pub fn server(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    pub(crate) fn server(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         self.server_for(&[PRIVATE, PUBLIC, PSC])
     }
 
     /// A server's certificate for other names.
-    pub fn server_for(
+    pub(crate) fn server_for(
         &self,
         names: &[&str],
     ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
@@ -60,6 +62,31 @@ impl Cluster {
         let certificate = params.signed_by(&key, &self.root).expect("rcgen signs");
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         (vec![certificate.der().clone()], key)
+    }
+}
+
+/// An RSA key as a client sends it.
+struct ClientKey {
+    bits: Vec<u8>,
+}
+
+impl ClientKey {
+    fn read(pem: &str) -> Self {
+        let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).expect("it is SPKI PEM");
+        let (_, parsed) = SubjectPublicKeyInfo::from_der(&spki).expect("it is SPKI");
+        Self {
+            bits: parsed.subject_public_key.data.into_owned(),
+        }
+    }
+}
+
+impl PublicKeyData for ClientKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.bits
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
     }
 }
 

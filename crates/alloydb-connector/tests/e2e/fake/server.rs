@@ -14,19 +14,19 @@ use tokio_rustls::TlsAcceptor;
 use super::Cluster;
 
 /// What the instance does, and what it saw.
-pub struct Behaviour {
-    pub tls: Mutex<Arc<ServerConfig>>,
-    pub answer: Mutex<Answer>,
-    pub exchanges: Mutex<Vec<Exchanged>>,
-    pub accepted: AtomicUsize,
+pub(crate) struct Behaviour {
+    pub(crate) tls: Mutex<Arc<ServerConfig>>,
+    pub(crate) answer: Mutex<Answer>,
+    pub(crate) exchanges: Mutex<Vec<Exchanged>>,
+    pub(crate) accepted: AtomicUsize,
     /// Connections that the other side has closed.
-    pub ended: AtomicUsize,
-    pub server_names: Mutex<Vec<Option<String>>>,
+    pub(crate) ended: AtomicUsize,
+    pub(crate) server_names: Mutex<Vec<Option<String>>>,
 }
 
 /// What comes after a client's request.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// These bytes, then an echo.
     Bytes(Vec<u8>),
     /// These bytes one by one, each in a TLS record of its own, then an echo.
@@ -36,11 +36,11 @@ pub enum Answer {
 }
 
 impl Answer {
-    pub fn ok() -> Self {
+    pub(crate) fn ok() -> Self {
         Self::Bytes(vec![0, 0, 0, 2, 8, 1])
     }
 
-    pub fn refusal(text: &str) -> Self {
+    pub(crate) fn refusal(text: &str) -> Self {
         let mut body = vec![8, 2, 0x12, u8::try_from(text.len()).expect("it is short")];
         body.extend_from_slice(text.as_bytes());
         let mut bytes = u32::try_from(body.len())
@@ -54,17 +54,17 @@ impl Answer {
 
 /// A client's request, as it was read.
 #[derive(Clone, PartialEq, Message)]
-pub struct Exchanged {
+pub(crate) struct Exchanged {
     #[prost(string, tag = "1")]
-    pub user_agent: String,
+    pub(crate) user_agent: String,
     #[prost(int32, tag = "2")]
-    pub auth_type: i32,
+    pub(crate) auth_type: i32,
     #[prost(string, tag = "3")]
-    pub token: String,
+    pub(crate) token: String,
 }
 
 impl Behaviour {
-    pub fn new(cluster: &Cluster) -> Self {
+    pub(crate) fn new(cluster: &Cluster) -> Self {
         let (chain, key) = cluster.server();
         Self {
             tls: Mutex::new(config(cluster, chain, key, &[&rustls::version::TLS13])),
@@ -76,15 +76,15 @@ impl Behaviour {
         }
     }
 
-    pub fn answers(&self, answer: Answer) {
+    pub(crate) fn answers(&self, answer: Answer) {
         *self.answer.lock().expect("no test panics with it") = answer;
     }
 
-    pub fn serve_with(&self, config: Arc<ServerConfig>) {
+    pub(crate) fn serve_with(&self, config: Arc<ServerConfig>) {
         *self.tls.lock().expect("no test panics with it") = config;
     }
 
-    pub fn exchanged(&self) -> Vec<Exchanged> {
+    pub(crate) fn exchanged(&self) -> Vec<Exchanged> {
         self.exchanges
             .lock()
             .expect("no test panics with it")
@@ -93,7 +93,7 @@ impl Behaviour {
 }
 
 /// A server that asks for certificates of the cluster.
-pub fn config(
+pub(crate) fn config(
     clients: &Cluster,
     chain: Vec<rustls_pki_types::CertificateDer<'static>>,
     key: rustls_pki_types::PrivateKeyDer<'static>,
@@ -114,7 +114,7 @@ pub fn config(
     Arc::new(config)
 }
 
-pub async fn start(behaviour: Arc<Behaviour>) -> SocketAddr {
+pub(crate) async fn start(behaviour: Arc<Behaviour>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move {

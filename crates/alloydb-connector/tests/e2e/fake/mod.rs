@@ -1,8 +1,8 @@
 //! A fake AlloyDB: one cluster with one instance, whose behaviour a test sets.
 
-pub mod admin;
-pub mod cluster;
-pub mod server;
+pub(crate) mod admin;
+pub(crate) mod cluster;
+pub(crate) mod server;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,31 +13,31 @@ use alloydb_connector::{
 };
 use tokio::net::TcpStream;
 
-pub use admin::{Api, Call, Fault};
-pub use cluster::Cluster;
-pub use server::{Answer, Exchanged};
+pub(crate) use admin::{Api, Call, Fault};
+pub(crate) use cluster::Cluster;
+pub(crate) use server::Answer;
 
-pub const PRIVATE: &str = "10.0.0.5";
-pub const PUBLIC: &str = "34.1.2.3";
-pub const PSC: &str = "uid.region.alloydb.goog";
-pub const TOKEN: &str = "ya29.static";
+pub(crate) const PRIVATE: &str = "10.0.0.5";
+pub(crate) const PUBLIC: &str = "34.1.2.3";
+pub(crate) const PSC: &str = "uid.region.alloydb.goog";
+pub(crate) const TOKEN: &str = "ya29.static";
 
 /// The admin API and the instance, with all that tests look at.
-pub struct Fake {
-    pub admin: SocketAddr,
-    pub tunnel: SocketAddr,
-    pub api: Arc<Api>,
-    pub server: Arc<server::Behaviour>,
+pub(crate) struct Fake {
+    pub(crate) admin: SocketAddr,
+    pub(crate) tunnel: SocketAddr,
+    pub(crate) api: Arc<Api>,
+    pub(crate) server: Arc<server::Behaviour>,
     /// What the dial function was asked for.
-    pub targets: Arc<Mutex<Vec<String>>>,
+    pub(crate) targets: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fake {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Cluster::new()).await
     }
 
-    pub async fn with(cluster: Cluster) -> Self {
+    pub(crate) async fn with(cluster: Cluster) -> Self {
         let cluster = Arc::new(cluster);
         let server = Arc::new(server::Behaviour::new(&cluster));
         let tunnel = server::start(server.clone()).await;
@@ -52,12 +52,12 @@ impl Fake {
         }
     }
 
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.admin)
     }
 
     /// A builder that finds this fake; tests go on from it.
-    pub fn builder(&self) -> DialerBuilder {
+    pub(crate) fn builder(&self) -> DialerBuilder {
         let tunnel = self.tunnel;
         let targets = self.targets.clone();
         Dialer::builder()
@@ -73,12 +73,12 @@ impl Fake {
             })
     }
 
-    pub async fn dialer(&self) -> Dialer {
+    pub(crate) async fn dialer(&self) -> Dialer {
         self.builder().build().await.expect("the options are good")
     }
 
     /// How often each method of the admin API was called.
-    pub fn calls(&self) -> (usize, usize) {
+    pub(crate) fn calls(&self) -> (usize, usize) {
         (
             self.api.infos.load(Ordering::SeqCst),
             self.api.certificates.load(Ordering::SeqCst),
@@ -86,18 +86,18 @@ impl Fake {
     }
 }
 
-pub fn instance() -> InstanceUri {
+pub(crate) fn instance() -> InstanceUri {
     "projects/google.com:proj/locations/l/clusters/c/instances/i"
         .parse()
         .expect("it is one")
 }
 
-pub fn private() -> DialOptions {
+pub(crate) fn private() -> DialOptions {
     DialOptions::new()
 }
 
 /// One key for all tests but those about keys: to make one takes a while.
-pub fn key() -> RsaKey {
+pub(crate) fn key() -> RsaKey {
     static KEY: std::sync::OnceLock<RsaKey> = std::sync::OnceLock::new();
     KEY.get_or_init(|| {
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("aws-lc-rs can");
@@ -107,7 +107,7 @@ pub fn key() -> RsaKey {
 }
 
 /// Waits for a condition that other tasks bring about.
-pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let waited = async {
         while !holds() {
             tokio::task::yield_now().await;
@@ -119,7 +119,7 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// An error with all its causes.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -129,6 +129,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-pub fn count(counter: &AtomicUsize) -> usize {
+pub(crate) fn count(counter: &AtomicUsize) -> usize {
     counter.load(Ordering::SeqCst)
 }
