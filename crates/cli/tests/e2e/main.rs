@@ -3,6 +3,7 @@
 mod command;
 mod drivers;
 mod errors;
+mod google;
 mod limits;
 mod matrix;
 mod relay;
