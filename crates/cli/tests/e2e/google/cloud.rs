@@ -1,22 +1,25 @@
-//! A PostgreSQL with an emulator before it, started by the command that a user would start.
+//! A PostgreSQL with an emulator before it.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use alloydb_emulator::EmulatorBuilder;
 use querycop_testkit::command::{Output, Program};
-use querycop_testkit::gateway::Gateway;
 use querycop_testkit::postgres::{self, Auth, Postgres, Transport};
 use querycop_testkit::wait::eventually_within;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use super::{CLIENTS, IpType, Login};
-use crate::command::http::get;
-use crate::setup::{querycop, temporary_directory};
+use crate::command::http::get_from;
+use crate::setup::temporary_directory;
 
 /// The only port that Google's connectors dial.
 const TUNNEL_PORT: u16 = 5433;
@@ -73,7 +76,7 @@ pub(super) enum Outcome {
 
 /// A running emulator.
 pub(super) struct Cloud {
-    emulator: Gateway,
+    emulator: Running,
     directory: TempDir,
 }
 
@@ -111,13 +114,8 @@ tokens = ["{TOKEN}"]
             directory = directory.path().display(),
         );
         fs::write(&state, description).expect("the directory is writable");
-        let emulator = Gateway::builder(querycop())
-            .argument("emulator")
-            .argument("--config")
-            .argument(state.to_str().expect("a temporary path is UTF-8"))
-            .start();
         Self {
-            emulator,
+            emulator: Running::start(state),
             directory,
         }
     }
@@ -157,8 +155,7 @@ tokens = ["{TOKEN}"]
     }
 
     fn run(&self, client: &str, cluster: &str, ip_type: IpType, login: Login) -> Output {
-        let https = self.emulator.listen_addr();
-        let port = https.rsplit(':').next().unwrap_or_default();
+        let port = self.emulator.https;
         let program = Program::new(clients().join("run"))
             .clean_environment()
             .argument(client)
@@ -175,7 +172,7 @@ tokens = ["{TOKEN}"]
         let credentials = self
             .directory
             .path()
-            .join(format!("{SERVICE_ACCOUNT}.json"));
+            .join(format!("credentials-{SERVICE_ACCOUNT}.json"));
         let program = match login {
             Login::Password => program
                 .environment("ALLOYDB_LOGIN", "password")
@@ -196,13 +193,63 @@ tokens = ["{TOKEN}"]
 
     /// What the emulator has recorded of this kind: `requests`, `certificates` or `sessions`.
     pub(super) fn recorded(&self, kind: &str) -> Vec<Value> {
-        let response = get(&self.emulator, &format!("/emulator/v1/{kind}"), &[]);
+        let response = get_from(self.emulator.http, &format!("/emulator/v1/{kind}"), &[]);
         assert_eq!(response.status, 200, "{response:?}");
         let Value::Array(recorded) = response.json() else {
             panic!("no list: {response:?}");
         };
         recorded
     }
+}
+
+/// An emulator on a thread of its own; dropping it ends it.
+struct Running {
+    https: u16,
+    http: u16,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts it as its state file says, and returns when it listens.
+    fn start(state: PathBuf) -> Self {
+        let (started, ports) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
+            runtime.block_on(async {
+                let emulator = EmulatorBuilder::from_file(&state).expect("the file is right");
+                let emulator = emulator.start().await.expect("the emulator starts");
+                let ports = [emulator.https_url(), emulator.http_url()].map(|url| port(&url));
+                started.send(ports).expect("the test waits");
+                // An end without a word is the end of the test as well.
+                let _ = stopped.await;
+                emulator.shutdown().await;
+            });
+        });
+        let [https, http] = ports.recv().expect("the emulator starts");
+        Self {
+            https,
+            http,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It has said on standard error why it panicked, if it did.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn port(url: &str) -> u16 {
+    let port = url.rsplit(':').next().unwrap_or_default();
+    port.parse().expect("the URL ends with its port")
 }
 
 /// The role of a service account.
