@@ -1,25 +1,22 @@
-//! A PostgreSQL with an emulator before it.
+//! A PostgreSQL with an emulator before it, started by the command that a user would start.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use alloydb_emulator::EmulatorBuilder;
 use querycop_testkit::command::{Output, Program};
+use querycop_testkit::gateway::Gateway;
 use querycop_testkit::postgres::{self, Auth, Postgres, Transport};
 use querycop_testkit::wait::eventually_within;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
 use super::{CLIENTS, IpType, Login};
 use crate::command::http::get_from;
-use crate::setup::temporary_directory;
+use crate::setup::{querycop, temporary_directory};
 
 /// The only port that Google's connectors dial.
 const TUNNEL_PORT: u16 = 5433;
@@ -49,15 +46,18 @@ pub(super) static SHARED: LazyLock<Cloud> = LazyLock::new(|| {
         );
         clusters += &cluster(&name, &addresses);
     }
-    Cloud::start(&clusters)
+    Cloud::start(&SERVERS[0], &clusters)
 });
 
-static SERVER: LazyLock<Postgres> = LazyLock::new(|| {
-    Postgres::builder()
-        .logins(Transport::Any)
-        .hba("host all postgres 127.0.0.1/32 trust")
-        .auth(Auth::Scram)
-        .start()
+/// Two emulators on one server would take the IAM roles' passwords from each other.
+static SERVERS: LazyLock<[Postgres; 2]> = LazyLock::new(|| {
+    [(); 2].map(|()| {
+        Postgres::builder()
+            .logins(Transport::Any)
+            .hba("host all postgres 127.0.0.1/32 trust")
+            .auth(Auth::Scram)
+            .start()
+    })
 });
 
 /// The name of the cluster in which one run of a client is watched.
@@ -76,8 +76,10 @@ pub(super) enum Outcome {
 
 /// A running emulator.
 pub(super) struct Cloud {
-    emulator: Running,
     directory: TempDir,
+    emulator: Gateway,
+    http: u16,
+    https: u16,
 }
 
 impl Cloud {
@@ -87,10 +89,10 @@ impl Cloud {
             TcpListener::bind((Ipv4Addr::LOCALHOST, TUNNEL_PORT)).ok()
         });
         let addresses = "psc_dns_name = \"localhost\"\npsc_address = \"127.0.0.1\"";
-        Self::start(&cluster(name, addresses))
+        Self::start(&SERVERS[1], &cluster(name, addresses))
     }
 
-    fn start(clusters: &str) -> Self {
+    fn start(server: &Postgres, clusters: &str) -> Self {
         let directory = temporary_directory();
         let state = directory.path().join("emulator.toml");
         let description = format!(
@@ -110,13 +112,22 @@ email = "{SERVICE_ACCOUNT}"
 email = "{USER}"
 tokens = ["{TOKEN}"]
 {clusters}"#,
-            port = SERVER.port(),
+            port = server.port(),
             directory = directory.path().display(),
         );
         fs::write(&state, description).expect("the directory is writable");
+        let (emulator, ready) = Gateway::builder(querycop())
+            .argument("emulator")
+            .argument("--config")
+            .argument(state.to_str().expect("a temporary path is UTF-8"))
+            .argument("--log-format")
+            .argument("json")
+            .start_command();
         Self {
-            emulator: Running::start(state),
             directory,
+            emulator,
+            http: port(&ready["http"]),
+            https: port(&ready["https"]),
         }
     }
 
@@ -129,6 +140,7 @@ tokens = ["{TOKEN}"]
         login: Login,
     ) -> Outcome {
         let output = self.run(client, cluster, ip_type, login);
+        assert!(output.success(), "{output}\n{}", self.emulator.stderr());
         let said = output.expect_success();
         if let Some(reason) = said.strip_prefix("skip all: ") {
             println!("{client} skipped: {reason}");
@@ -155,7 +167,7 @@ tokens = ["{TOKEN}"]
     }
 
     fn run(&self, client: &str, cluster: &str, ip_type: IpType, login: Login) -> Output {
-        let port = self.emulator.https;
+        let port = self.https;
         let program = Program::new(clients().join("run"))
             .clean_environment()
             .argument(client)
@@ -193,7 +205,7 @@ tokens = ["{TOKEN}"]
 
     /// What the emulator has recorded of this kind: `requests`, `certificates` or `sessions`.
     pub(super) fn recorded(&self, kind: &str) -> Vec<Value> {
-        let response = get_from(self.emulator.http, &format!("/emulator/v1/{kind}"), &[]);
+        let response = get_from(self.http, &format!("/emulator/v1/{kind}"), &[]);
         assert_eq!(response.status, 200, "{response:?}");
         let Value::Array(recorded) = response.json() else {
             panic!("no list: {response:?}");
@@ -202,52 +214,8 @@ tokens = ["{TOKEN}"]
     }
 }
 
-/// An emulator on a thread of its own; dropping it ends it.
-struct Running {
-    https: u16,
-    http: u16,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Running {
-    /// Starts it as its state file says, and returns when it listens.
-    fn start(state: PathBuf) -> Self {
-        let (started, ports) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
-            runtime.block_on(async {
-                let emulator = EmulatorBuilder::from_file(&state).expect("the file is right");
-                let emulator = emulator.start().await.expect("the emulator starts");
-                let ports = [emulator.https_url(), emulator.http_url()].map(|url| port(&url));
-                started.send(ports).expect("the test waits");
-                // An end without a word is the end of the test as well.
-                let _ = stopped.await;
-                emulator.shutdown().await;
-            });
-        });
-        let [https, http] = ports.recv().expect("the emulator starts");
-        Self {
-            https,
-            http,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // It has said on standard error why it panicked, if it did.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn port(url: &str) -> u16 {
+fn port(url: &Value) -> u16 {
+    let url = url.as_str().expect("it is logged");
     let port = url.rsplit(':').next().unwrap_or_default();
     port.parse().expect("the URL ends with its port")
 }
