@@ -182,8 +182,10 @@ pub struct Instance {
     /// Its public address, on loopback too.
     #[serde(default)]
     pub public_address: Option<IpAddr>,
-    /// Its PSC name, without the dot at the end. It must resolve to an address that the emulator
-    /// listens on; the instance is found by the name in the TLS handshake.
+    /// Its PSC name. It must resolve to an address that the emulator listens on; the instance is
+    /// found by the name in the TLS handshake. The admin API gives it with a dot at its end, as
+    /// AlloyDB does; a single label, such as `localhost`, only if it is written with one here:
+    /// Google's Go connector could not resolve it.
     #[serde(default)]
     pub psc_dns_name: Option<String>,
     /// One more address to listen on, where the PSC name leads.
@@ -277,7 +279,7 @@ impl Instance {
         self
     }
 
-    /// Its PSC name, without the dot.
+    /// Its PSC name; a dot at its end may be left out.
     #[must_use]
     pub fn psc_dns_name(mut self, name: impl Into<String>) -> Self {
         self.psc_dns_name = Some(name.into());

@@ -30,7 +30,10 @@ pub(crate) struct Instance {
     pub(crate) cluster_kind: ClusterKind,
     pub(crate) kind: InstanceKind,
     pub(crate) nodes: u16,
+    /// The PSC name without a dot at its end, as certificates and handshakes have it.
     pub(crate) psc_dns_name: Option<String>,
+    /// The same as the admin API gives it.
+    pub(crate) psc_announced: Option<String>,
     pub(crate) psc_address: Option<IpAddr>,
     pub(crate) ssl: Ssl,
     pub(crate) now: watch::Sender<Placement>,
@@ -137,6 +140,7 @@ impl Instance {
             kind: description.kind,
             nodes: description.nodes.max(1),
             psc_dns_name: psc_dns_name.map(|name| name.trim_end_matches('.').to_owned()),
+            psc_announced: psc_dns_name.map(announced),
             psc_address: description.psc_address,
             ssl: description.ssl,
             now: watch::Sender::new(placement),
@@ -242,5 +246,29 @@ impl Instance {
             dns,
             addresses: if bare { Vec::new() } else { self.addresses() },
         }
+    }
+}
+
+/// The name with a dot at its end, as AlloyDB's are; a single label keeps the form in which it was
+/// written, since resolvers find `localhost` in the hosts file, and `localhost.` nowhere. Google's
+/// Go connector hands them what it gets.
+fn announced(name: &str) -> String {
+    if name.contains('.') {
+        format!("{}.", name.trim_end_matches('.'))
+    } else {
+        name.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn psc_names_end_with_a_dot_but_for_single_labels() {
+        assert_eq!(announced("uid.alloydb.goog"), "uid.alloydb.goog.");
+        assert_eq!(announced("uid.alloydb.goog."), "uid.alloydb.goog.");
+        assert_eq!(announced("localhost"), "localhost");
+        assert_eq!(announced("localhost."), "localhost.");
     }
 }

@@ -24,7 +24,7 @@ pub enum Mistake {
     #[error("{0} is there twice")]
     Twice(String),
     /// An instance without an address.
-    #[error("{0} has neither a private nor a public address")]
+    #[error("{0} has no private, public or PSC address")]
     Address(String),
     /// An address outside of this machine.
     #[error("{0} has the address {1}, which is not on loopback")]
@@ -124,7 +124,13 @@ fn of_cluster(
                 .filter(|address| Some(*address) != instance.private_address),
             instance.standby_address,
         ];
-        if own.iter().take(2).all(Option::is_none) {
+        // One that is reached by PSC has no other.
+        let addresses = [
+            instance.private_address,
+            instance.public_address,
+            instance.psc_address,
+        ];
+        if addresses.iter().all(Option::is_none) {
             mistakes.push(Mistake::Address(name.clone()));
         }
         owners.extend(

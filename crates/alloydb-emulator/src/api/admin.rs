@@ -112,14 +112,14 @@ pub(super) async fn connection_info(
             .map(|address| address.to_string())
             .unwrap_or_default()
     };
-    let psc = instance.psc_dns_name.as_ref();
+    let psc = instance.psc_announced.clone();
     let psc = psc.filter(|_| version != Version::V1 && shown(IpType::Psc));
     Ok(ConnectionInfo {
         name: format!("{parent}/connectionInfo"),
         ip_address: address(IpType::Private),
         instance_uid: instance.now.borrow().uid.clone(),
         public_ip_address: address(IpType::Public),
-        psc_dns_name: psc.map(|name| format!("{name}.")).unwrap_or_default(),
+        psc_dns_name: psc.unwrap_or_default(),
     })
 }
 

@@ -14,7 +14,7 @@ async fn a_connector_reaches_postgresql_with_the_users_own_password() {
     assert_eq!(status, 200, "{info}");
     assert_eq!(info["ipAddress"], "127.0.0.1");
     assert_eq!(info["publicIpAddress"], "127.0.0.2");
-    assert_eq!(info["pscDnsName"], "localhost.");
+    assert_eq!(info["pscDnsName"], "localhost");
     let material = Material::fetch(&world, true).await;
     let public = world.emulator.tunnel_addr(PRIMARY, IpType::Public).unwrap();
     let private = world.tunnel(PRIMARY);

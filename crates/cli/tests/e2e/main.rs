@@ -5,6 +5,7 @@ mod command;
 mod drivers;
 mod emulator;
 mod errors;
+mod google;
 mod limits;
 mod matrix;
 mod relay;
