@@ -25,7 +25,8 @@ use tempfile::TempDir;
 use self::page::Page;
 use crate::alloydb::cloud::{ALICE, CLUSTER, Cloud, PRIMARY, SERVICE_ACCOUNT, SERVICE_ROLE};
 use crate::command::http::get;
-use crate::google::{LOCALHOST, TUNNEL_PORT};
+use crate::google::LOCALHOST;
+use crate::google::cloud::TUNNEL_PORT;
 use crate::setup::{querycop, temporary_directory};
 
 /// A section starts several processes, on a machine that has other things to do.
@@ -34,7 +35,8 @@ const DEADLINE: Duration = Duration::from_mins(2);
 /// `querycop` without arguments stays in the foreground; here it goes to the background once it is
 /// ready, as in a terminal of its own. What a script started ends with it.
 const PROLOGUE: &str = r#"set -euo pipefail
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+# The script leads the group of all that it starts, however deep; itself it does not mean.
+trap 'trap "" TERM; kill -TERM 0; wait' EXIT
 wait_for() {
   for _ in {1..600}; do
     if "$@" 2>/dev/null; then return; fi
@@ -84,7 +86,8 @@ impl Desk {
             prologue: PROLOGUE.to_owned(),
         };
         let port = free_port();
-        desk.environment.insert("GATEKEEPER_LISTEN_PORT", port.clone());
+        desk.environment
+            .insert("GATEKEEPER_LISTEN_PORT", port.clone());
         desk.replace("15432", &port);
         desk.replace("/etc/ssl/certs/", &format!("{work}/"));
         desk

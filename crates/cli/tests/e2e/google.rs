@@ -1,6 +1,6 @@
 //! Google's own clients of AlloyDB, unmodified, through the emulator.
 
-mod cloud;
+pub(crate) mod cloud;
 mod seen;
 
 use std::fmt;
@@ -43,7 +43,7 @@ enum Login {
 }
 
 /// The PSC name is `localhost`, and so one address belongs to one emulator at a time.
-static LOCALHOST: Mutex<()> = Mutex::new(());
+pub(crate) static LOCALHOST: Mutex<()> = Mutex::new(());
 
 /// Runs a client in its cluster and checks that every behaviour held.
 fn works(client: &str, ip_type: IpType, login: Login) {

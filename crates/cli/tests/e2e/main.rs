@@ -2,6 +2,7 @@
 
 mod alloydb;
 mod command;
+mod cookbook;
 mod drivers;
 mod emulator;
 mod errors;

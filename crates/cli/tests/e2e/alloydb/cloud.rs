@@ -49,7 +49,22 @@ impl Cloud {
         Self::with(|builder| builder)
     }
 
+    /// One whose primary is also reached by a name that leads to 127.0.0.1.
+    pub(crate) fn with_psc_name(name: &str) -> Self {
+        Self::build(
+            |primary| primary.psc_dns_name(name).psc_address(Ipv4Addr::LOCALHOST),
+            |builder| builder,
+        )
+    }
+
     pub(crate) fn with(adjust: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder) -> Self {
+        Self::build(|primary| primary, adjust)
+    }
+
+    fn build(
+        place: impl FnOnce(Instance) -> Instance,
+        adjust: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder,
+    ) -> Self {
         static LAST: AtomicU8 = AtomicU8::new(0);
         // The connector dials port 5433 and no other, so that each emulator needs addresses of its own.
         let network = LAST.fetch_add(1, Ordering::Relaxed) + 1;
@@ -59,7 +74,7 @@ impl Cloud {
             .public_address(address(2))
             .standby_address(address(5));
         let cluster = Cluster::new(CLUSTER)
-            .instance(primary)
+            .instance(place(primary))
             .instance(Instance::read_pool("my-readpool", 1).private_address(address(3)));
         let secondary = Cluster::secondary(SECONDARY_CLUSTER)
             .instance(Instance::primary("my-secondary-instance").private_address(address(4)));

@@ -1,6 +1,8 @@
 //! The pages of the other clouds, against a stand-in: a PostgreSQL with a certificate and tokens of the
 //! shape that the cloud's have.
 
+use std::fs;
+
 use querycop_testkit::certificates::Authority;
 use querycop_testkit::postgres::{Encryption, Postgres};
 
@@ -32,7 +34,8 @@ impl StandIn {
     /// Whatever host the page names is this server; its name is what is verified.
     fn desk(&self, authority_file: &str) -> Desk {
         let mut desk = Desk::new();
-        self.authority.write(desk.path(), authority_file);
+        let written = fs::write(desk.path().join(authority_file), self.authority.pem());
+        written.expect("the directory is writable");
         let port = self.server.port();
         desk.prologue += &format!(
             r#"
@@ -65,7 +68,7 @@ fn token(prefix: &str, length: usize) -> String {
 fn rds_with_passwords() {
     let server = StandIn::named(RDS);
     server.role("pages_role", "rds-password");
-    let mut desk = server.desk("rds-global-bundle");
+    let mut desk = server.desk("rds-global-bundle.pem");
     desk.replace("-U postgres", "-U pages_role");
     follow(&desk, "rds.md", "password", "pages_role");
 }
@@ -73,12 +76,14 @@ fn rds_with_passwords() {
 #[test]
 fn rds_with_iam_login() {
     let server = StandIn::named(RDS);
-    let signed = token(&format!("{RDS}:5432/?Action=connect&DBUser=iam_user&X-Amz-"), 1400);
-    server.role("iam_user", &signed);
-    let desk = server.desk("rds-global-bundle");
-    let arguments = format!(
-        "rds generate-db-auth-token --hostname {RDS} --port 5432 --username iam_user"
+    let signed = token(
+        &format!("{RDS}:5432/?Action=connect&DBUser=iam_user&X-Amz-"),
+        1400,
     );
+    server.role("iam_user", &signed);
+    let desk = server.desk("rds-global-bundle.pem");
+    let arguments =
+        format!("rds generate-db-auth-token --hostname {RDS} --port 5432 --username iam_user");
     desk.program(
         "aws",
         &format!("[ \"$*\" = '{arguments}' ] && echo '{signed}'"),
@@ -90,7 +95,7 @@ fn rds_with_iam_login() {
 fn azure_with_passwords() {
     let server = StandIn::named(AZURE);
     server.role("pages_role", "azure-password");
-    let mut desk = server.desk("azure-roots");
+    let mut desk = server.desk("azure-roots.pem");
     desk.replace("-U postgres", "-U pages_role");
     follow(&desk, "azure.md", "password", "pages_role");
 }
@@ -100,13 +105,10 @@ fn azure_with_entra_login() {
     let server = StandIn::named(AZURE);
     let jwt = token("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.", 2000);
     server.role("alice@example.com", &jwt);
-    let desk = server.desk("azure-roots");
+    let desk = server.desk("azure-roots.pem");
     let arguments = "account get-access-token --resource-type oss-rdbms --query accessToken \
                      --output tsv";
-    desk.program(
-        "az",
-        &format!("[ \"$*\" = '{arguments}' ] && echo '{jwt}'"),
-    );
+    desk.program("az", &format!("[ \"$*\" = '{arguments}' ] && echo '{jwt}'"));
     follow(&desk, "azure.md", "entra", "alice@example.com");
 }
 
@@ -114,7 +116,7 @@ fn azure_with_entra_login() {
 fn cloud_sql_with_passwords() {
     let server = StandIn::named("1a2b3c4d.us-central1.sql.goog");
     server.role("pages_role", "cloud-sql-password");
-    let mut desk = server.desk("cloud-sql-ca");
+    let mut desk = server.desk("cloud-sql-ca.pem");
     desk.replace("-U postgres", "-U pages_role");
     follow(&desk, "cloud-sql.md", "password", "pages_role");
 }
@@ -124,7 +126,7 @@ fn cloud_sql_with_iam_login() {
     let server = StandIn::named("1a2b3c4d.us-central1.sql.goog");
     let access = token("ya29.", 220);
     server.role("my-sa@my-project.iam", &access);
-    let desk = server.desk("cloud-sql-ca");
+    let desk = server.desk("cloud-sql-ca.pem");
     desk.program(
         "gcloud",
         &format!("[ \"$*\" = 'sql generate-login-token' ] && echo '{access}'"),

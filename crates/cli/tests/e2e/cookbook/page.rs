@@ -44,7 +44,9 @@ impl Page {
     /// The sections' names, each once.
     pub(super) fn sections(&self) -> impl Iterator<Item = &str> {
         let marks = self.blocks.iter().filter_map(|block| block.mark.as_deref());
-        let mut names: Vec<_> = marks.filter_map(|mark| mark.strip_prefix("run: ")).collect();
+        let mut names: Vec<_> = marks
+            .filter_map(|mark| mark.strip_prefix("run: "))
+            .collect();
         names.dedup();
         names.into_iter()
     }

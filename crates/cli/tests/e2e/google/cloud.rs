@@ -19,7 +19,7 @@ use crate::command::http::get_from;
 use crate::setup::{querycop, temporary_directory};
 
 /// The only port that Google's connectors dial.
-const TUNNEL_PORT: u16 = 5433;
+pub(crate) const TUNNEL_PORT: u16 = 5433;
 
 /// Five behaviours and the start of a Java machine, where other things run.
 const DEADLINE: Duration = Duration::from_mins(5);
