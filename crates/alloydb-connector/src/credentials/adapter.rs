@@ -1,0 +1,119 @@
+//! Everything else that Google's own library knows: the metadata server, users, workload identity.
+
+use std::sync::{Mutex, PoisonError};
+
+use google_cloud_auth::credentials::{
+    AccessTokenCredentials, CredentialsProvider as _, external_account, impersonated, mds,
+    user_account,
+};
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use super::{AccessToken, Purpose, TokenError, TokenSource};
+use crate::BoxFuture;
+
+/// Credentials of Google's library.
+///
+/// The library stops asking after an error that it holds to be permanent, and would report it until
+/// the process ends. So the credentials are built anew after such an error.
+pub(crate) struct Adapter {
+    recipe: Recipe,
+    purpose: Purpose,
+    current: Mutex<Option<AccessTokenCredentials>>,
+    /// The library's background task must live on the dialer's runtime, whoever asks.
+    runtime: Handle,
+}
+
+enum Recipe {
+    MetadataServer,
+    Json(Value),
+}
+
+impl Adapter {
+    pub(crate) fn metadata_server(purpose: Purpose) -> Result<Self, TokenError> {
+        Self::new(Recipe::MetadataServer, purpose)
+    }
+
+    /// Must be called in the dialer's runtime.
+    pub(crate) fn json(json: Value, purpose: Purpose) -> Result<Self, TokenError> {
+        Self::new(Recipe::Json(json), purpose)
+    }
+
+    fn new(recipe: Recipe, purpose: Purpose) -> Result<Self, TokenError> {
+        let runtime = Handle::try_current()
+            .map_err(|_| TokenError::new("credentials must be built in a tokio runtime"))?;
+        let first = recipe.build(purpose)?;
+        Ok(Self {
+            recipe,
+            purpose,
+            current: Mutex::new(Some(first)),
+            runtime,
+        })
+    }
+
+    fn current(&self) -> Result<AccessTokenCredentials, TokenError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(credentials) = &*current {
+            return Ok(credentials.clone());
+        }
+        let _on_the_runtime = self.runtime.enter();
+        let built = self.recipe.build(self.purpose)?;
+        *current = Some(built.clone());
+        Ok(built)
+    }
+
+    async fn fetch(&self) -> Result<AccessToken, TokenError> {
+        match self.current()?.access_token().await {
+            Ok(token) => Ok(AccessToken::new(token.token.into(), None)),
+            Err(error) => {
+                if !error.is_transient() {
+                    *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                }
+                Err(TokenError::caused("Google's credentials library", error))
+            }
+        }
+    }
+
+    /// The universe, as the metadata server says it.
+    pub(crate) async fn universe(&self) -> Option<String> {
+        self.current().ok()?.universe_domain().await
+    }
+}
+
+impl TokenSource for Adapter {
+    /// Cancel safe: the library fetches in a task of its own.
+    fn token(&self) -> BoxFuture<'_, Result<AccessToken, TokenError>> {
+        Box::pin(self.fetch())
+    }
+}
+
+impl Recipe {
+    fn build(&self, purpose: Purpose) -> Result<AccessTokenCredentials, TokenError> {
+        let scopes = [purpose.scope()];
+        let built = match self {
+            Self::MetadataServer => mds::Builder::default()
+                .with_scopes(scopes)
+                .build_access_token_credentials(),
+            Self::Json(json) => match json.get("type").and_then(Value::as_str) {
+                // A user's consent can't be narrowed to a scope that wasn't consented to: Google
+                // then refuses the refresh ("app is blocked"). So no scope is asked for.
+                Some("authorized_user") => {
+                    user_account::Builder::new(json.clone()).build_access_token_credentials()
+                }
+                Some("impersonated_service_account") => impersonated::Builder::new(json.clone())
+                    .with_scopes(scopes)
+                    .build_access_token_credentials(),
+                Some("external_account") => external_account::Builder::new(json.clone())
+                    .with_scopes(scopes)
+                    .build_access_token_credentials(),
+                other => {
+                    let kind = other.unwrap_or("none").to_owned();
+                    return Err(TokenError::new(format!(
+                        "credentials of type {kind:?} are not supported"
+                    )));
+                }
+            },
+        };
+        built.map_err(|error| TokenError::caused("the credentials JSON can't be used", error))
+    }
+}

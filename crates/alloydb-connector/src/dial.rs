@@ -1,0 +1,168 @@
+//! From an address to a stream: TCP, TLS, metadata exchange.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::dial_function::{DialFunction, DialTarget, Socket};
+use crate::proxy::{Lookup, Routes, Through};
+use crate::refresh::Material;
+use crate::telemetry::DialStatus;
+use crate::{DialError, DialFailure, Error, InstanceUri, tls};
+
+/// Where AlloyDB's connectors go; nothing can change it but a dial function.
+const PORT: u16 = 5433;
+
+/// How a dialer reaches instances.
+pub(crate) struct Way {
+    pub(crate) function: Option<Arc<dyn DialFunction>>,
+    pub(crate) routes: Routes,
+    pub(crate) keep_alive: Option<Duration>,
+    /// For name lookup, TCP and TLS together.
+    pub(crate) connect_timeout: Duration,
+}
+
+/// One dial's destination.
+pub(crate) struct Destination<'a> {
+    pub(crate) instance: &'a InstanceUri,
+    pub(crate) host: &'a str,
+    pub(crate) function: Option<&'a Arc<dyn DialFunction>>,
+}
+
+/// A connection that failed, and where.
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    pub(crate) status: DialStatus,
+}
+
+impl Destination<'_> {
+    /// Host and port, with brackets around IPv6.
+    pub(crate) fn address(&self) -> String {
+        match self.host.parse::<IpAddr>() {
+            Ok(address) => SocketAddr::new(address, PORT).to_string(),
+            Err(_) => format!("{}:{PORT}", self.host),
+        }
+    }
+
+    pub(crate) fn fail(&self, failure: DialFailure) -> DialError {
+        DialError::new(self.instance, &self.address(), failure)
+    }
+}
+
+impl Way {
+    /// Connects and shakes hands. Cancel safe: a dropped dial closes its socket.
+    pub(crate) async fn connect(
+        &self,
+        to: &Destination<'_>,
+        material: &Material,
+    ) -> Result<TlsStream<Socket>, Failed> {
+        let deadline = Instant::now() + self.connect_timeout;
+        let after = self.connect_timeout;
+        let late = |status| Failed {
+            error: to.fail(DialFailure::Timeout { after }).into(),
+            status,
+        };
+        let socket = timeout_at(deadline, self.socket(to, deadline)).await;
+        let socket = socket.map_err(|_| late(DialStatus::TcpError))?;
+        let socket = socket.map_err(|error| Failed {
+            error: to
+                .fail(DialFailure::Tcp { kind: error.kind() })
+                .caused(error)
+                .into(),
+            status: DialStatus::TcpError,
+        })?;
+        let handshake = handshake(to, material, socket);
+        let handshake = timeout_at(deadline, handshake).await;
+        let tls = handshake.map_err(|_| late(DialStatus::TlsError))?;
+        tls.map_err(|error| Failed {
+            error: error.into(),
+            status: DialStatus::TlsError,
+        })
+    }
+
+    async fn socket(&self, to: &Destination<'_>, deadline: Instant) -> io::Result<Socket> {
+        let function = to.function.or(self.function.as_ref());
+        let socket = match (function, self.routes.to(to.host)) {
+            (Some(function), _) => {
+                let target = DialTarget {
+                    instance: to.instance.clone(),
+                    host: to.host.to_owned(),
+                    port: PORT,
+                };
+                function.dial(target).await?
+            }
+            (None, Some(proxy)) => through(proxy, to.host, deadline).await?.into(),
+            (None, None) => tcp(to.host, PORT, deadline).await?.into(),
+        };
+        if let Some(tcp) = socket.tcp() {
+            tcp.set_nodelay(true)?;
+            if let Some(period) = self.keep_alive {
+                let keep_alive = TcpKeepalive::new().with_time(period).with_interval(period);
+                SockRef::from(tcp).set_tcp_keepalive(&keep_alive)?;
+            }
+        }
+        Ok(socket)
+    }
+}
+
+/// Tries each of the host's addresses with a share of the time that is left.
+async fn tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => tokio::net::lookup_host((host, port)).await?.collect(),
+    };
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut to_try = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    for address in addresses {
+        let share = deadline.saturating_duration_since(Instant::now()) / to_try;
+        to_try -= 1;
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => return Ok(tcp),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(last)
+}
+
+async fn through(proxy: &Through, host: &str, deadline: Instant) -> io::Result<TcpStream> {
+    let (proxy_host, proxy_port) = proxy.proxy();
+    let connection = tcp(proxy_host, proxy_port, deadline).await?;
+    if proxy.lookup() == Lookup::Here && host.parse::<IpAddr>().is_err() {
+        let mut addresses = tokio::net::lookup_host((host, PORT)).await?;
+        let first = addresses.next();
+        let first = first
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?;
+        let address = first.ip().to_string();
+        return proxy.connect(connection, &address, PORT).await;
+    }
+    proxy.connect(connection, host, PORT).await
+}
+
+async fn handshake(
+    to: &Destination<'_>,
+    material: &Material,
+    socket: Socket,
+) -> Result<TlsStream<Socket>, DialError> {
+    let name = ServerName::try_from(to.host.to_owned())
+        .map_err(|error| to.fail(DialFailure::Tls).caused(error))?;
+    let connector = TlsConnector::from(material.tls.clone());
+    connector.connect(name, socket).await.map_err(|error| {
+        let rustls = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let failure = match rustls {
+            Some(error) if tls::is_wrong_name(error) => DialFailure::WrongName,
+            _ => DialFailure::Tls,
+        };
+        to.fail(failure).caused(error)
+    })
+}

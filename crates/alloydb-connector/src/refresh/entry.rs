@@ -1,0 +1,332 @@
+//! What is known of one instance, and the one task that renews it.
+//!
+//! Everybody who dials reads the last published state; nobody who dials ever runs a refresh. So a
+//! dropped dial cancels nothing, and a thousand first dials wait for one refresh. An entry is never
+//! thrown away while its dialer lives, so its limiter survives every failure.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::limiter::Limiter;
+use super::schedule::{self, BUFFER};
+use super::{Fetch, Material};
+use crate::clock::Clock;
+use crate::telemetry::{CacheUse, RefreshStatus, Telemetry};
+use crate::{Error, InstanceStatus, InstanceUri, RefreshError, RefreshFailure, RefreshStrategy};
+
+/// Longest wait for the limiter, which a caller's own wait has to include.
+const LONGEST_PACE: Duration = Duration::from_secs(30);
+
+/// How an entry goes about its refreshes.
+#[derive(Clone)]
+pub(crate) struct Pace {
+    pub(crate) strategy: RefreshStrategy,
+    /// For one refresh as a whole.
+    pub(crate) refresh_timeout: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) closed: CancellationToken,
+    pub(crate) telemetry: Telemetry,
+}
+
+pub(crate) struct Entry {
+    instance: InstanceUri,
+    pace: Pace,
+    state: watch::Sender<State>,
+    wake: Notify,
+    limiter: Mutex<Limiter>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    material: Option<Arc<Material>>,
+    /// Of the last refresh; none after a success.
+    failure: Option<RefreshError>,
+    /// How many refreshes have ended.
+    finished: u64,
+    /// A refresh runs, waits for the limiter, or has been asked for.
+    busy: bool,
+}
+
+impl Entry {
+    /// An entry and the task that is to be spawned for it.
+    pub(crate) fn new(
+        instance: InstanceUri,
+        pace: Pace,
+        fetch: Arc<dyn Fetch>,
+    ) -> (Arc<Self>, impl Future<Output = ()> + Send + 'static) {
+        let entry = Arc::new(Self {
+            instance,
+            pace,
+            state: watch::Sender::default(),
+            wake: Notify::new(),
+            limiter: Mutex::new(Limiter::new(Instant::now())),
+        });
+        let run = entry.clone().run(fetch);
+        (entry, run)
+    }
+
+    /// Material that is valid now; waits for a refresh if there is none.
+    ///
+    /// Cancel safe: the refresh goes on.
+    pub(crate) async fn material(&self) -> Result<(Arc<Material>, CacheUse), Error> {
+        if self.pace.closed.is_cancelled() {
+            return Err(self.closed());
+        }
+        let finished = {
+            let state = self.state.borrow();
+            if let Some(material) = self.usable(&state) {
+                return Ok((material, CacheUse::Hit));
+            }
+            // The answer won't be another one yet, and asking for it is not allowed yet.
+            if let Some(failure) = &state.failure
+                && failure.is_terminal()
+                && !state.busy
+                && !self.is_ready()
+            {
+                return Err(failure.clone().into());
+            }
+            state.finished
+        };
+        self.demand();
+        let state = self.next(finished).await?;
+        let now = self.pace.clock.now();
+        match (&state.material, &state.failure) {
+            (Some(material), _) if material.is_valid(now) => Ok((material.clone(), CacheUse::Miss)),
+            (_, Some(failure)) => Err(failure.clone().into()),
+            (_, None) => Err(self.timed_out().into()),
+        }
+    }
+
+    /// Newer material than `seen`, if a refresh may be made right now; else none.
+    ///
+    /// Cancel safe: the refresh goes on.
+    pub(crate) async fn newer(&self, seen: &Arc<Material>) -> Result<Option<Arc<Material>>, Error> {
+        let finished = {
+            let state = self.state.borrow();
+            match &state.material {
+                Some(current) if !Arc::ptr_eq(current, seen) => return Ok(Some(current.clone())),
+                _ if !state.busy && !self.is_ready() => return Ok(None),
+                _ => state.finished,
+            }
+        };
+        self.demand();
+        let state = self.next(finished).await?;
+        Ok(state.material.filter(|now| !Arc::ptr_eq(now, seen)))
+    }
+
+    /// Asks for a refresh because a dial with `failed` went wrong. What is newer already is not
+    /// renewed again, so that a thousand failed dials force one refresh.
+    pub(crate) fn force(&self, failed: &Arc<Material>) {
+        let same = {
+            let state = self.state.borrow();
+            let current = state.material.as_ref();
+            current.is_some_and(|current| Arc::ptr_eq(current, failed))
+        };
+        if same {
+            self.demand();
+        }
+    }
+
+    pub(crate) fn status(&self) -> InstanceStatus {
+        let state = self.state.borrow();
+        let material = state.material.as_ref();
+        InstanceStatus {
+            addresses: material.map_or_else(Default::default, |known| known.addresses.clone()),
+            certificate_expires_at: material.map(|known| known.expires_at),
+            refreshed_at: material.map(|known| known.refreshed_at),
+            last_failure: state.failure.as_ref().map(|failure| chain(failure)),
+        }
+    }
+
+    /// What can be dialled with now. Asks for a renewal on the way if one is due.
+    fn usable(&self, state: &State) -> Option<Arc<Material>> {
+        let material = state.material.as_ref()?;
+        let now = self.pace.clock.now();
+        if !material.is_valid(now) {
+            return None;
+        }
+        let life = lasts(material);
+        let left = material.expires_at.duration_since(now).unwrap_or_default();
+        let buffer = BUFFER.min(life / 2);
+        if left > buffer {
+            return Some(material.clone());
+        }
+        match self.pace.strategy {
+            // The timer is late: the machine was asleep, or refreshes fail.
+            RefreshStrategy::Ahead => {
+                self.demand();
+                Some(material.clone())
+            }
+            // What is still valid is better than to wait for the limiter.
+            RefreshStrategy::Lazy if state.failure.is_some() && !self.is_ready() => {
+                Some(material.clone())
+            }
+            RefreshStrategy::Lazy => None,
+        }
+    }
+
+    /// The state after the refresh that is under way.
+    async fn next(&self, finished: u64) -> Result<State, Error> {
+        let mut changes = self.state.subscribe();
+        let ended = changes.wait_for(|state| state.finished != finished);
+        let patience = self.pace.refresh_timeout + LONGEST_PACE;
+        tokio::select! {
+            () = self.pace.closed.cancelled() => Err(self.closed()),
+            ended = timeout(patience, ended) => match ended {
+                Ok(Ok(state)) => Ok(state.clone()),
+                // The sender lives as long as this entry.
+                Ok(Err(_)) | Err(_) => Err(self.timed_out().into()),
+            },
+        }
+    }
+
+    fn demand(&self) {
+        let asked = self.state.send_if_modified(|state| {
+            let first = !state.busy;
+            state.busy = true;
+            first
+        });
+        if asked {
+            self.wake.notify_one();
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.limiter().is_ready(Instant::now())
+    }
+
+    fn limiter(&self) -> std::sync::MutexGuard<'_, Limiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn closed(&self) -> Error {
+        Error::Closed {
+            instance: Some(self.instance.clone()),
+        }
+    }
+
+    fn timed_out(&self) -> RefreshError {
+        let after = self.pace.refresh_timeout;
+        RefreshError::new(&self.instance, RefreshFailure::Timeout { after })
+    }
+
+    /// The task: waits until a refresh is due or asked for, makes it, publishes what came.
+    async fn run(self: Arc<Self>, fetch: Arc<dyn Fetch>) {
+        let closed = self.pace.closed.clone();
+        let refreshes = async {
+            let mut due = None;
+            loop {
+                if self.wait(due).await {
+                    due = self.refresh(&*fetch).await;
+                }
+            }
+        };
+        // The loop has no end of its own, so the result is that the dialer is closed.
+        closed.run_until_cancelled(refreshes).await;
+    }
+
+    /// Whether a refresh is to be made, after the wait for either reason.
+    async fn wait(&self, due: Option<Instant>) -> bool {
+        let timer = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = timer => self.state.send_modify(|state| state.busy = true),
+            () = self.wake.notified() => {}
+        }
+        // A wake-up may be left over from a demand that the timer's refresh has met.
+        self.state.borrow().busy
+    }
+
+    /// One refresh at the limiter's pace; says when the next one is due.
+    async fn refresh(&self, fetch: &dyn Fetch) -> Option<Instant> {
+        loop {
+            let taken = self.limiter().take(Instant::now());
+            match taken {
+                Ok(()) => break,
+                Err(wait) => sleep(wait).await,
+            }
+        }
+        let span = tracing::info_span!("refresh", alloydb.instance = %self.instance);
+        let limit = self.pace.refresh_timeout;
+        let outcome = async {
+            let fetched = timeout(limit, fetch.fetch(&self.instance)).await;
+            let outcome = fetched.unwrap_or_else(|_| Err(self.timed_out()));
+            match &outcome {
+                Ok(_) => tracing::debug!("certificate and addresses renewed"),
+                Err(error) => tracing::warn!(error = %chain(error), "refresh failed"),
+            }
+            outcome
+        };
+        let outcome = outcome.instrument(span).await;
+        let status = match &outcome {
+            Ok(_) => RefreshStatus::Success,
+            Err(_) => RefreshStatus::Failure,
+        };
+        let strategy = self.pace.strategy;
+        let telemetry = &self.pace.telemetry;
+        telemetry.refreshed(&self.instance, strategy, status);
+        self.publish(outcome)
+    }
+
+    fn publish(&self, outcome: Result<Material, RefreshError>) -> Option<Instant> {
+        let now = Instant::now();
+        let wall = self.pace.clock.now();
+        let mut due = None;
+        if let Ok(material) = &outcome {
+            let life = lasts(material);
+            self.limiter().adapt(life, now);
+            due = Some(now + schedule::jittered(schedule::wait(life), rand::random()));
+        }
+        self.state.send_modify(|state| {
+            state.finished += 1;
+            state.busy = false;
+            match outcome {
+                Ok(material) => {
+                    state.material = Some(Arc::new(material));
+                    state.failure = None;
+                }
+                Err(failure) => {
+                    // While there is something to lose, it is tried again at the limiter's pace.
+                    // Else, or if the answer was final, the next dial asks.
+                    let valid = state
+                        .material
+                        .as_ref()
+                        .is_some_and(|old| old.is_valid(wall));
+                    due = (valid && !failure.is_terminal()).then_some(now);
+                    state.failure = Some(failure);
+                }
+            }
+        });
+        match self.pace.strategy {
+            RefreshStrategy::Ahead => due,
+            RefreshStrategy::Lazy => None,
+        }
+    }
+}
+
+/// How long the certificate was valid when it came.
+fn lasts(material: &Material) -> Duration {
+    let life = material.expires_at.duration_since(material.refreshed_at);
+    life.unwrap_or_default()
+}
+
+/// An error with all its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
