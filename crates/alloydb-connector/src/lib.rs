@@ -1,6 +1,8 @@
 //! Connects to AlloyDB: instance URI in, authenticated TLS 1.3 stream out.
 
 mod admin;
+#[cfg(unix)]
+pub mod bridge;
 mod builder;
 mod certificate;
 mod clock;
@@ -8,6 +10,7 @@ mod credentials;
 mod dial;
 mod dial_function;
 mod dialer;
+pub mod drivers;
 mod error;
 mod exchange;
 mod instance_uri;
