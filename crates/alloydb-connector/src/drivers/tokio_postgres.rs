@@ -65,9 +65,7 @@
 //! # }
 //! ```
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -228,7 +226,7 @@ async fn is_read_only(client: &Client, connection: &mut RawConnection) -> Result
     let messages = tokio::select! {
         biased;
         messages = query => messages?,
-        ended = poll_fn(|context| Pin::new(&mut *connection).poll(context)) => {
+        ended = &mut *connection => {
             ended?;
             // The client knows that its connection is gone, and says so.
             client.check_connection().await?;
