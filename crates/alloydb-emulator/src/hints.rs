@@ -1,0 +1,1 @@
+//! Ready-to-paste commands for the clients of an emulator.
