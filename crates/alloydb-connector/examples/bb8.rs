@@ -15,7 +15,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tells who we are, and how many sessions two queries took.
+/// Tells who we are.
 pub async fn run(settings: &Settings) -> Result<String, Failure> {
     let dialer = settings.dialer().await?;
     let connect = AlloyDbConnect::new(&dialer, &settings.instance);
@@ -35,13 +35,7 @@ pub async fn run(settings: &Settings) -> Result<String, Failure> {
         .build(Sessions::new(connect, config))
         .await?;
 
-    let mut user = String::new();
-    for _ in 0..2 {
-        let client = pool.get().await?;
-        user = client
-            .query_one("SELECT current_user::text", &[])
-            .await?
-            .get(0);
-    }
-    Ok(format!("{user}: {} session", pool.state().connections))
+    let client = pool.get().await?;
+    let row = client.query_one("SELECT current_user::text", &[]).await?;
+    Ok(row.get(0))
 }

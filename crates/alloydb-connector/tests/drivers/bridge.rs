@@ -12,7 +12,9 @@ use tokio::net::UnixStream;
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
-use crate::lab::{APP_ROLE, APP_TOKEN, GONE, PRIMARY, REFUSAL, REFUSING, lab, password_login, uri};
+use crate::lab::{
+    APP_ROLE, APP_TOKEN, GONE, PRIMARY, REFUSAL, REFUSING, asleep, lab, password_login, uri,
+};
 
 const SSL_REQUEST: &[u8] = b"\0\0\0\x08\x04\xd2\x16\x2f";
 
@@ -80,8 +82,11 @@ async fn a_drivers_own_cancel_passes() {
     tokio::spawn(connection);
     let token = client.cancel_token();
     let (sleep, cancel) = tokio::join!(
-        client.batch_execute("SELECT pg_sleep(60)"),
-        token.cancel_query(NoTls)
+        client.batch_execute("SELECT pg_sleep(60) /* bridge */"),
+        async {
+            asleep("bridge").await;
+            token.cancel_query(NoTls).await
+        }
     );
     cancel.unwrap();
     assert_eq!(sleep.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));

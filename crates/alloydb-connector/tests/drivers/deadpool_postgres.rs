@@ -4,7 +4,9 @@ use alloydb_connector::drivers::ConnectError;
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, PoolError};
 use tokio_postgres::error::SqlState;
 
-use crate::lab::{APP_ROLE, PRIMARY, REFUSAL, REFUSING, ROLE, chain, lab, password_login, uri};
+use crate::lab::{
+    APP_ROLE, PRIMARY, REFUSAL, REFUSING, ROLE, asleep, chain, lab, password_login, uri,
+};
 
 #[path = "../../examples/deadpool_postgres.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it is a program of its own")]
@@ -90,8 +92,11 @@ async fn a_pooled_client_is_cancelled_through_the_connector() {
     let client = pool.get().await.unwrap();
     let token = client.cancel_token();
     let (sleep, cancel) = tokio::join!(
-        client.batch_execute("SELECT pg_sleep(60)"),
-        connect.cancel(&token)
+        client.batch_execute("SELECT pg_sleep(60) /* deadpool */"),
+        async {
+            asleep("deadpool").await;
+            connect.cancel(&token).await
+        }
     );
     cancel.unwrap();
     assert_eq!(sleep.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));

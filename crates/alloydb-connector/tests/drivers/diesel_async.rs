@@ -8,7 +8,7 @@ use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use crate::lab::{
-    APP_ROLE, PASSWORD, PRIMARY, REFUSAL, REFUSING, ROLE, chain, lab, password_login,
+    APP_ROLE, PASSWORD, PRIMARY, REFUSAL, REFUSING, ROLE, asleep, chain, lab, password_login,
 };
 
 #[path = "../../examples/diesel_async.rs"]
@@ -79,8 +79,11 @@ async fn a_query_is_cancelled_through_the_connector() {
     let mut connection = establish(&connect, &password_login()).await.unwrap();
     let token = connection.cancel_token();
     let (sleep, cancel) = tokio::join!(
-        connection.batch_execute("SELECT pg_sleep(60)"),
-        connect.cancel(&token)
+        connection.batch_execute("SELECT pg_sleep(60) /* diesel */"),
+        async {
+            asleep("diesel").await;
+            connect.cancel(&token).await
+        }
     );
     cancel.unwrap();
     let error = sleep.unwrap_err().to_string();

@@ -10,6 +10,7 @@ use alloydb_connector::drivers::AlloyDbConnect;
 use alloydb_connector::{Credentials, Dialer, IamLogin, InstanceUri};
 use alloydb_emulator::{Cluster, Emulator, ExchangeFailure, Fault, Instance, Principal, Role};
 use querycop_testkit::postgres::{Auth, Encryption, Postgres};
+use querycop_testkit::wait::eventually;
 use tokio::runtime::Runtime;
 use tokio_postgres::Config;
 
@@ -127,6 +128,20 @@ pub(crate) fn password_login() -> Config {
     let mut config = Config::new();
     config.user(ROLE).password(PASSWORD).dbname("postgres");
     config
+}
+
+/// Waits until the only sleeper of this name sleeps: before that there is nothing to cancel.
+pub(crate) async fn asleep(name: &'static str) {
+    let sleeps = format!(
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%{name}%'"
+    );
+    let waiting = tokio::task::spawn_blocking(move || {
+        let postgres = &lab().postgres;
+        eventually("the query to sleep", || {
+            (!postgres.psql(&sleeps).is_empty()).then_some(())
+        });
+    });
+    waiting.await.expect("it falls asleep");
 }
 
 /// An error and all its causes.

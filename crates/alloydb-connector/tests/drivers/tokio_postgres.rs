@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use alloydb_connector::drivers::ConnectError;
 use alloydb_connector::{DialOptions, Error, IamLogin};
+use tokio::sync::mpsc;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, NoTls};
@@ -157,19 +158,20 @@ async fn notifications_reach_who_drives_the_connection() {
         .connect_raw(&uri(PRIMARY), &options, &password_login())
         .await
         .unwrap();
-    let listening = tokio::spawn(async move {
+    let (sender, mut notifications) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             if let AsyncMessage::Notification(notification) = message.unwrap() {
-                return notification.payload().to_owned();
+                sender.send(notification).unwrap();
             }
         }
-        panic!("the connection ended");
     });
     client
         .batch_execute("LISTEN jobs; NOTIFY jobs, 'the payload'")
         .await
         .unwrap();
-    assert_eq!(listening.await.unwrap(), "the payload");
+    let notification = notifications.recv().await.unwrap();
+    assert_eq!(notification.payload(), "the payload");
 }
 
 #[tokio::test]
@@ -180,11 +182,15 @@ async fn what_breaks_a_connection_is_what_its_task_returns() {
         .connect(&uri(PRIMARY), &options, &password_login())
         .await
         .unwrap();
-    let row = client.query_one("SELECT pg_backend_pid()", &[]).await;
-    let pid: i32 = row.unwrap().get(0);
-    let postgres = &lab().postgres;
-    postgres.psql(&format!("SELECT pg_terminate_backend({pid})"));
+    let application = "SET application_name = 'to_be_terminated'";
+    client.batch_execute(application).await.unwrap();
+    let terminated = lab().postgres.psql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE application_name = 'to_be_terminated'",
+    );
+    assert_eq!(terminated.trim(), "t");
     let error = connection.await.unwrap().unwrap_err();
-    assert_eq!(error.code(), Some(&SqlState::ADMIN_SHUTDOWN));
+    let code = error.code();
+    assert_eq!(code, Some(&SqlState::ADMIN_SHUTDOWN), "{}", chain(&error));
     assert!(client.is_closed());
 }
