@@ -27,7 +27,7 @@ async fn pool(instance: &str) -> Result<Pool<Sessions>, SessionError> {
 
 async fn backend(client: &Client) -> i32 {
     let row = client.query_one("SELECT pg_backend_pid()", &[]).await;
-    row.unwrap().get(0)
+    row.expect("it is a query").get(0)
 }
 
 #[tokio::test]
@@ -41,14 +41,14 @@ async fn the_example_queries() {
 #[tokio::test]
 async fn a_session_is_reused_until_it_breaks() {
     let pool = pool(PRIMARY).await.unwrap();
-    let first = backend(&*pool.get().await.unwrap()).await;
-    let again = backend(&*pool.get().await.unwrap()).await;
+    let first = backend(&pool.get().await.unwrap()).await;
+    let again = backend(&pool.get().await.unwrap()).await;
     assert_eq!(first, again);
     lab()
         .postgres
         .psql(&format!("SELECT pg_terminate_backend({first})"));
     // Whether the pool knows already or finds out by its own question, the next one works.
-    let other = backend(&*pool.get().await.unwrap()).await;
+    let other = backend(&pool.get().await.unwrap()).await;
     assert_ne!(first, other);
 }
 

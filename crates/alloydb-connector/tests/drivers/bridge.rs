@@ -22,15 +22,21 @@ async fn bridge(instance: &str, login: IamLogin) -> Bridge {
     let dialer = lab().dialer(APP_TOKEN, IamLogin::Off).await;
     let options = DialOptions::new().iam_login(login);
     let bridge = Bridge::builder(&dialer, &uri(instance));
-    bridge.dial_options(options).start().await.unwrap()
+    let started = bridge.dial_options(options).start().await;
+    started.expect("the temporary directory is writable")
 }
 
 fn psql(bridge: &Bridge) -> Psql {
-    Psql::new(bridge.directory().to_str().unwrap(), bridge.port())
+    Psql::new(
+        bridge.directory().to_str().expect("it is UTF-8"),
+        bridge.port(),
+    )
 }
 
 async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(run).await.unwrap()
+    tokio::task::spawn_blocking(run)
+        .await
+        .expect("it doesn't panic")
 }
 
 #[tokio::test]

@@ -15,13 +15,16 @@ mod example;
 async fn pool(instance: &str, config: tokio_postgres::Config) -> Pool {
     let connect = lab().connect(instance).await;
     let manager = Manager::from_connect(config, connect, ManagerConfig::default());
-    Pool::builder(manager).max_size(2).build().unwrap()
+    let built = Pool::builder(manager).max_size(2).build();
+    built.expect("no timeout needs a runtime")
 }
 
 async fn backend(client: &Client) -> i32 {
     let statement = client.prepare_cached("SELECT pg_backend_pid()").await;
-    let row = client.query_one(&statement.unwrap(), &[]).await;
-    row.unwrap().get(0)
+    let row = client
+        .query_one(&statement.expect("it is a query"), &[])
+        .await;
+    row.expect("it is a query").get(0)
 }
 
 #[tokio::test]

@@ -18,14 +18,15 @@ mod example;
 async fn pool(instance: &str, url: &str) -> Pool<AsyncPgConnection> {
     let connect = lab().connect(instance).await;
     let manager = AsyncDieselConnectionManager::new_with_config(url, pool_config(connect));
-    Pool::builder(manager).max_size(1).build().unwrap()
+    let built = Pool::builder(manager).max_size(1).build();
+    built.expect("no timeout needs a runtime")
 }
 
 async fn backend(connection: &mut AsyncPgConnection) -> i32 {
     diesel::select(diesel::dsl::sql::<Integer>("pg_backend_pid()"))
         .get_result(connection)
         .await
-        .unwrap()
+        .expect("it is a query")
 }
 
 #[tokio::test]
@@ -42,13 +43,13 @@ async fn the_example_reuses_its_session() {
 async fn a_pools_session_is_reused_until_it_breaks() {
     let url = format!("postgres://{ROLE}:{PASSWORD}@/postgres");
     let pool = pool(PRIMARY, &url).await;
-    let first = backend(&mut *pool.get().await.unwrap()).await;
-    let again = backend(&mut *pool.get().await.unwrap()).await;
+    let first = backend(&mut pool.get().await.unwrap()).await;
+    let again = backend(&mut pool.get().await.unwrap()).await;
     assert_eq!(first, again);
     lab()
         .postgres
         .psql(&format!("SELECT pg_terminate_backend({first})"));
-    let other = backend(&mut *pool.get().await.unwrap()).await;
+    let other = backend(&mut pool.get().await.unwrap()).await;
     assert_ne!(first, other);
 }
 

@@ -1,4 +1,8 @@
 //! The drivers against the emulator, in front of a real PostgreSQL.
+#![expect(
+    clippy::duplicate_mod,
+    reason = "each example is a program with settings of its own"
+)]
 
 mod bb8;
 mod bridge;

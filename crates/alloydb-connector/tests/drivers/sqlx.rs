@@ -15,7 +15,7 @@ mod example;
 
 async fn bridge(dialer: &Dialer, instance: &str) -> Bridge {
     let started = Bridge::builder(dialer, &uri(instance)).start().await;
-    started.unwrap()
+    started.expect("the temporary directory is writable")
 }
 
 fn login(bridge: &Bridge) -> PgConnectOptions {
