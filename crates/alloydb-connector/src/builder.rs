@@ -217,7 +217,7 @@ impl DialerBuilder {
         self
     }
 
-    /// Makes the dialer. Asks nobody over the network; reads credentials and other files.
+    /// Makes the dialer. Waits for nobody on the network; reads credentials and other files.
     ///
     /// Must be called in a tokio runtime with time and I/O enabled. The refresh tasks run there, and
     /// the dialer is of use only as long as that runtime runs.
@@ -241,6 +241,8 @@ impl DialerBuilder {
         let user_agent = [&[USER_AGENT.to_owned()], self.user_agents.as_slice()].concat();
         let user_agent = user_agent.join(" ");
         let http = self.http(&user_agent)?;
+        let endpoint = self.endpoint(universe)?;
+        let routes = self.proxy.routes()?;
         let default = || format!("https://iamcredentials.{universe}");
         let iam_endpoint = self.iam_endpoint.clone().unwrap_or_else(default);
         let iam_endpoint = AdminClient::endpoint(&iam_endpoint, self.plaintext)?;
@@ -257,7 +259,7 @@ impl DialerBuilder {
                 let file = StaticFile::open(path.clone(), self.clock.clone())?;
                 Source::Static(Arc::new(file))
             }
-            None => Source::Admin(self.instances(around, &closed, runtime)?),
+            None => Source::Admin(self.instances(around, endpoint, &closed, runtime)?),
         };
         Ok(Dialer::new(Inner {
             source,
@@ -266,7 +268,7 @@ impl DialerBuilder {
             user_agent,
             way: Way {
                 function: self.dial_function,
-                routes: self.proxy.routes()?,
+                routes,
                 keep_alive: self.keep_alive,
                 connect_timeout: self.connect_timeout,
             },
@@ -301,6 +303,12 @@ impl DialerBuilder {
             Some(period) if period.is_zero() => zero("tcp_keep_alive"),
             _ => Ok(()),
         }
+    }
+
+    fn endpoint(&self, universe: &str) -> Result<Url, ConfigError> {
+        let default = || format!("https://alloydb.{universe}");
+        let endpoint = self.admin_endpoint.clone().unwrap_or_else(default);
+        AdminClient::endpoint(&endpoint, self.plaintext)
     }
 
     fn http(&self, user_agent: &str) -> Result<Http, ConfigError> {
@@ -341,13 +349,11 @@ impl DialerBuilder {
     fn instances(
         &self,
         around: Surroundings,
+        endpoint: Url,
         closed: &CancellationToken,
         runtime: &Handle,
     ) -> Result<Instances, ConfigError> {
         let credentials = resolve(&self.credentials, Purpose::Admin, &around)?;
-        let default = || format!("https://alloydb.{}", around.universe);
-        let endpoint = self.admin_endpoint.clone().unwrap_or_else(default);
-        let endpoint: Url = AdminClient::endpoint(&endpoint, self.plaintext)?;
         let quota_project = self.quota_project.clone();
         let quota_project = quota_project
             .or_else(proxy::quota_project)

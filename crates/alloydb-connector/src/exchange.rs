@@ -269,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_largest_answer_is_read() {
-        let text = "x".repeat(16 * 1024 - 6);
+        let text = "x".repeat(16 * 1024 - 5);
         let response = Response {
             response_code: ResponseCode::Error.into(),
             error: text,

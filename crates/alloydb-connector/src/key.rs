@@ -95,3 +95,38 @@ impl fmt::Debug for RsaKey {
         formatter.write_str("RsaKey")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_key_is_given_as_spki_in_lines_of_64() {
+        let key = RsaKey::generate().unwrap();
+        let pem = key.public_pem();
+        assert!(pem.starts_with("-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A"));
+        assert!(pem.ends_with("\n-----END PUBLIC KEY-----\n"));
+        assert!(pem.lines().all(|line| line.len() <= 64));
+        assert_eq!(format!("{key:?}"), "RsaKey");
+    }
+
+    #[test]
+    fn a_supplied_key_is_read_in_pkcs8_and_in_pkcs1() {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let pkcs8 = RsaKey::from_pem(&pair.serialize_pem()).unwrap();
+        // PKCS #1 is what PKCS #8 wraps in 26 bytes at this key size.
+        let pkcs1 = STANDARD.encode(&pair.serialized_der()[26..]);
+        let pem =
+            format!("-----BEGIN RSA PRIVATE KEY-----\n{pkcs1}\n-----END RSA PRIVATE KEY-----\n");
+        let pkcs1 = RsaKey::from_pem(&pem).unwrap();
+        assert_eq!(pkcs1.public_pem(), pkcs8.public_pem());
+    }
+
+    #[test]
+    fn other_keys_are_refused() {
+        let elliptic = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        for pem in ["", "no PEM", &elliptic] {
+            assert!(RsaKey::from_pem(pem).is_err());
+        }
+    }
+}

@@ -42,11 +42,15 @@ impl Adapter {
     fn new(recipe: Recipe, purpose: Purpose) -> Result<Self, TokenError> {
         let runtime = Handle::try_current()
             .map_err(|_| TokenError::new("credentials must be built in a tokio runtime"))?;
-        let first = recipe.build(purpose)?;
+        let first = match &recipe {
+            // Nothing in it can be wrong, and to build it is to ask it.
+            Recipe::MetadataServer => None,
+            Recipe::Json(_) => Some(recipe.build(purpose)?),
+        };
         Ok(Self {
             recipe,
             purpose,
-            current: Mutex::new(Some(first)),
+            current: Mutex::new(first),
             runtime,
         })
     }

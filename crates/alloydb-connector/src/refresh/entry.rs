@@ -77,21 +77,20 @@ impl Entry {
         if self.pace.closed.is_cancelled() {
             return Err(self.closed());
         }
-        let finished = {
-            let state = self.state.borrow();
-            if let Some(material) = self.usable(&state) {
-                return Ok((material, CacheUse::Hit));
-            }
-            // The answer won't be another one yet, and asking for it is not allowed yet.
-            if let Some(failure) = &state.failure
-                && failure.is_terminal()
-                && !state.busy
-                && !self.is_ready()
-            {
-                return Err(failure.clone().into());
-            }
-            state.finished
-        };
+        // A copy, because to ask for a refresh is to write what is borrowed here.
+        let state = self.state.borrow().clone();
+        if let Some(material) = self.usable(&state) {
+            return Ok((material, CacheUse::Hit));
+        }
+        // The answer won't be another one yet, and asking for it is not allowed yet.
+        if let Some(failure) = state.failure
+            && failure.is_terminal()
+            && !state.busy
+            && !self.is_ready()
+        {
+            return Err(failure.into());
+        }
+        let finished = state.finished;
         self.demand();
         let state = self.next(finished).await?;
         let now = self.pace.clock.now();
@@ -330,3 +329,6 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
