@@ -83,7 +83,7 @@ const DEFAULT_MAX_HALF_OPEN: usize = 128;
 
 /// Pause after an `accept` that failed for want of descriptors or memory. The connection stays in
 /// the backlog meanwhile.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// A running bridge; [see the module](self) for what dropping it does.
 #[derive(Debug)]
@@ -252,13 +252,13 @@ impl BridgeBuilder {
     }
 
     /// How many connections may be on their way at once: accepted, but without a stream to the
-    /// instance yet. 128 unless this is called. Those beyond are refused with `53300`, and those
+    /// instance yet. 128 unless this is called; a client that gives up frees its place. Those beyond are refused with `53300`, and those
     /// beyond twice as many are closed without a word.
     ///
     /// Established connections are not counted: a pool's size and the server's `max_connections`
     /// limit those.
     pub fn max_half_open(mut self, limit: usize) -> Self {
-        self.max_half_open = limit;
+        self.max_half_open = limit.min(Semaphore::MAX_PERMITS);
         self
     }
 

@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use rustix::net::RecvFlags;
 use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes,
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, copy_bidirectional_with_sizes,
 };
 use tokio::net::UnixStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -60,7 +61,12 @@ pub(super) async fn run<U: Upstream>(mut client: UnixStream, upstream: &U, half_
     let Some(opening) = receive(&mut client).await else {
         return;
     };
-    let established = match upstream.dial().await {
+    let dialled = tokio::select! {
+        biased;
+        dialled = upstream.dial() => dialled,
+        () = abandoned(&client, &opening) => return,
+    };
+    let established = match dialled {
         Ok(server) => establish(server, &opening).await,
         Err(refusal) => return refuse(client, opening, &refusal).await,
     };
@@ -95,6 +101,41 @@ async fn receive(client: &mut UnixStream) -> Option<Opening> {
         tell(client, &Refusal::not_postgresql()).await;
     }
     None
+}
+
+/// Ready when the client has gone, as a pool's clients do when they have waited long enough: while an
+/// instance doesn't answer, those would take the places of the clients that still wait.
+///
+/// The end of its sending direction alone is not enough, and who asks for a cancel goes at once.
+async fn abandoned(client: &UnixStream, opening: &Opening) {
+    if opening.expects() == Expects::Nothing || !has_gone(client).await {
+        std::future::pending().await
+    }
+}
+
+/// Waits for the client to say more, or to close; whether it has closed both directions.
+async fn has_gone(client: &UnixStream) -> bool {
+    loop {
+        if client.readable().await.is_err() {
+            return true;
+        }
+        // Only looks: what is there is for the server.
+        let peeked = client.try_io(Interest::READABLE, || {
+            let (_, seen) = rustix::net::recv(client, &mut [0_u8; 1], RecvFlags::PEEK)?;
+            Ok(seen)
+        });
+        match peeked {
+            Ok(0) => break,
+            Ok(_) => return false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return true,
+        }
+    }
+    let both = Interest::READABLE | Interest::WRITABLE;
+    client
+        .ready(both)
+        .await
+        .is_ok_and(|ready| ready.is_write_closed())
 }
 
 async fn refuse(mut client: UnixStream, opening: Opening, refusal: &Refusal) {

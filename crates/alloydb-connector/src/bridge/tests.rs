@@ -66,6 +66,28 @@ impl Upstream for Slow {
     }
 }
 
+/// Is being reached for ever, and tells the test when that begins and when it is given up.
+struct Watched(mpsc::UnboundedSender<&'static str>);
+
+struct GivenUp<'a>(&'a Watched);
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        // The test may be over.
+        let _ = self.0.0.send("given up");
+    }
+}
+
+impl Upstream for Watched {
+    type Stream = UnixStream;
+
+    async fn dial(&self) -> Result<UnixStream, Refusal> {
+        self.0.send("begun").expect("the test still looks");
+        let _given_up = GivenUp(self);
+        std::future::pending().await
+    }
+}
+
 fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
@@ -192,6 +214,32 @@ async fn half_open_connections_are_limited() {
     // Accepted in the order of their coming, so the third finds both places taken.
     let refusal = answer(&bridge, STARTUP).await;
     assert_eq!(code(&refusal), "53300");
+}
+
+#[tokio::test]
+async fn a_dial_is_given_up_when_its_client_has_gone_but_not_for_half_of_that() {
+    let (sender, mut told) = mpsc::unbounded_channel();
+    let bridge = bridge(Watched(sender));
+    let mut client = connect(&bridge).await;
+    client.write_all(STARTUP).await.unwrap();
+    assert_eq!(told.recv().await, Some("begun"));
+    client.shutdown().await.unwrap();
+    // Another client is served meanwhile, and its end is noticed.
+    let mut other = connect(&bridge).await;
+    other.write_all(STARTUP).await.unwrap();
+    assert_eq!(told.recv().await, Some("begun"));
+    assert!(told.is_empty());
+    drop(other);
+    assert_eq!(told.recv().await, Some("given up"));
+    // A request to cancel is not given up: its client never waits.
+    let mut cancelling = connect(&bridge).await;
+    cancelling.write_all(CANCEL_REQUEST).await.unwrap();
+    drop(cancelling);
+    assert_eq!(told.recv().await, Some("begun"));
+    let mut last = connect(&bridge).await;
+    last.write_all(STARTUP).await.unwrap();
+    assert_eq!(told.recv().await, Some("begun"));
+    assert!(told.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

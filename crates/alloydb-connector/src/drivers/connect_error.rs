@@ -71,11 +71,11 @@ impl ConnectError {
         cause.get_ref()?.downcast_ref::<Self>()
     }
 
-    /// As an error of the driver, for interfaces that allow no other.
-    ///
-    /// Such an error can't be made outside the driver. So the driver is given a stream that can't
-    /// be written to, and reports the reason as the cause of its own error.
-    pub(crate) async fn into_driver_error(self) -> tokio_postgres::Error {
+    /// As an error of tokio-postgres, for interfaces that allow no other: the driver's own where it
+    /// has one ([`Self::Login`]), else one in which [`Self::of`] finds this.
+    pub async fn into_driver_error(self) -> tokio_postgres::Error {
+        // Nobody but the driver can make its errors. So it is given a stream that can't be written
+        // to, and reports the reason as the cause of an error of its own.
         if let Self::Login { cause, .. } = self {
             return cause;
         }

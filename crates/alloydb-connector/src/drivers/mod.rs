@@ -30,8 +30,6 @@ pub mod sqlx;
 #[cfg(feature = "tokio-postgres")]
 pub mod tokio_postgres;
 
-use std::error::Error;
-
 #[cfg(feature = "tokio-postgres")]
 pub use self::connect::AlloyDbConnect;
 #[cfg(feature = "tokio-postgres")]
@@ -62,7 +60,8 @@ pub fn iam_role(principal: &str) -> String {
 }
 
 /// An error with its causes, for peers and drivers that take one line of text.
-pub(crate) fn one_line(error: &dyn Error) -> String {
+#[cfg(any(unix, feature = "tokio-postgres"))]
+pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -77,7 +76,7 @@ pub(crate) fn one_line(error: &dyn Error) -> String {
     line
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::io;
 
