@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 
 #[path = "../tests/e2e/fake/mod.rs"]
 #[expect(dead_code, reason = "the tests need more of it")]
+#[expect(unused_imports, reason = "the tests need more of it")]
 mod fake;
 
 use fake::{Fake, PRIVATE, instance, private};

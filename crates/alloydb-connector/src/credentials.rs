@@ -221,18 +221,18 @@ impl Credentials {
 impl Kind {
     fn resolve(&self, purpose: Purpose, around: &Surroundings) -> Result<Resolved, TokenError> {
         match self {
-            Self::ApplicationDefault => match crate::proxy::application_default_file() {
-                Some(path) => Self::File(path).resolve(purpose, around),
-                None => {
-                    let adapter = Arc::new(Adapter::metadata_server(purpose)?);
-                    Ok(Resolved {
-                        source: adapter.clone(),
-                        universe: None,
-                        quota_project: None,
-                        adapter: Some(adapter),
-                    })
+            Self::ApplicationDefault => {
+                if let Some(path) = crate::proxy::application_default_file() {
+                    return Self::File(path).resolve(purpose, around);
                 }
-            },
+                let adapter = Arc::new(Adapter::metadata_server(purpose)?);
+                Ok(Resolved {
+                    source: adapter.clone(),
+                    universe: None,
+                    quota_project: None,
+                    adapter: Some(adapter),
+                })
+            }
             Self::File(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| TokenError::caused(path.display().to_string(), error))?;

@@ -166,3 +166,20 @@ async fn handshake(
         to.fail(failure).caused(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_address_of_a_name_is_tried() {
+        // Where localhost is ::1 too, that one comes first and refuses.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let tcp = tcp("localhost", port, deadline).await.unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), listener.local_addr().unwrap());
+    }
+}

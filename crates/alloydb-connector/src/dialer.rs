@@ -16,7 +16,7 @@ use crate::refresh::{Entry, Instances, Material, StaticFile};
 use crate::telemetry::{CacheUse, DialStatus, Dialled, Telemetry};
 use crate::{
     AccessToken, ConfigError, DialFailure, DialOptions, DialerBuilder, Error, IamLogin,
-    InstanceStatus, InstanceUri, IpType, Mistake, Stream,
+    InstanceStatus, InstanceUri, IpType, Mistake, RefreshError, RefreshFailure, Stream,
 };
 
 /// Dials AlloyDB instances.
@@ -108,8 +108,8 @@ impl Dialer {
     /// instance can be dialled. Cancel safe.
     pub async fn prepare(&self, instance: &InstanceUri) -> Result<InstanceStatus, Error> {
         let held = self.0.material(instance).await?;
-        let token = self.0.login_token();
-        token.await.map_err(|error| credentials(&error))?;
+        let token = self.0.login_token().await;
+        token.map_err(|error| RefreshError::caused(instance, RefreshFailure::Token, error))?;
         Ok(status_of(&held))
     }
 
@@ -133,10 +133,7 @@ impl Dialer {
         if self.0.closed.is_cancelled() {
             return Err(Error::Closed { instance: None });
         }
-        self.0
-            .login_token()
-            .await
-            .map_err(|error| credentials(&error))
+        self.0.login_token().await.map_err(Error::Login)
     }
 
     /// The CA certificate of the instance's cluster in PEM, as the admin API gives it now.
@@ -312,6 +309,9 @@ impl Inner {
         let asked = self.runtime.spawn(async move { login.token().await });
         match timeout(self.token_timeout, asked).await {
             Ok(Ok(token)) => token,
+            Ok(Err(error)) if error.is_panic() => Err(TokenError::new(
+                "the token source panicked, which is a defect",
+            )),
             Ok(Err(_)) => Err(TokenError::new("the dialer's runtime has ended")),
             Err(_) => Err(TokenError::new(format!(
                 "no answer within {:?}",
@@ -325,10 +325,6 @@ impl Destination<'_> {
     fn exchange_failed(&self, error: crate::ExchangeError) -> crate::DialError {
         self.fail(DialFailure::MetadataExchange(error))
     }
-}
-
-fn credentials(error: &TokenError) -> Error {
-    ConfigError::new(Mistake::Credentials(error.clone())).into()
 }
 
 fn status_of(held: &Held) -> InstanceStatus {

@@ -24,6 +24,9 @@ pub enum Error {
     /// The instance was found, but the way to it failed.
     #[error(transparent)]
     Dial(#[from] DialError),
+    /// The login credentials gave no token, and no instance was being dialled.
+    #[error("the login credentials gave no access token")]
+    Login(#[source] TokenError),
     /// The dialer was closed.
     #[error("the dialer is closed{}", of_instance(.instance.as_ref()))]
     Closed {
@@ -43,6 +46,7 @@ impl Error {
             Self::Config(error) => error.instance(),
             Self::Refresh(error) => Some(error.instance()),
             Self::Dial(error) => Some(error.instance()),
+            Self::Login(_) => None,
             Self::Closed { instance } => instance.as_ref(),
         }
     }
@@ -52,7 +56,7 @@ impl Error {
         match self {
             Self::Config(_) | Self::Closed { .. } => true,
             Self::Refresh(error) => error.is_terminal(),
-            Self::Dial(_) => false,
+            Self::Dial(_) | Self::Login(_) => false,
         }
     }
 }
@@ -268,6 +272,7 @@ impl RefreshError {
             | RefreshFailure::Token
             | RefreshFailure::BadAnswer { .. }
             | RefreshFailure::Expired { .. }
+            | RefreshFailure::Panicked
             | RefreshFailure::Key => false,
         }
     }
@@ -331,6 +336,9 @@ pub enum RefreshFailure {
         /// The universe domain of the dialer.
         dialer: String,
     },
+    /// A token source, or what lies below it, panicked.
+    #[error("the refresh panicked, which is a defect")]
+    Panicked,
     /// No RSA key could be made.
     #[error("no RSA key could be generated")]
     Key,

@@ -102,3 +102,8 @@ pub use stream::{Stream, TlsSummary};
 
 /// A boxed future that can be sent, as traits that must be object safe return it.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

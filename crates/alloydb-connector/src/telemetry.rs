@@ -56,7 +56,7 @@ mod silent {
     use crate::{IamLogin, InstanceUri, RefreshStrategy};
 
     #[derive(Clone, Default)]
-    pub(crate) struct Telemetry;
+    pub(crate) struct Telemetry(());
 
     #[derive(Debug)]
     pub(crate) struct OpenConnection;

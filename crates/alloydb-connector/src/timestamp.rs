@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(rfc3339("2026-11-25T00:41:01.123456Z"), Some(expected));
         assert_eq!(http_date("Wed, 25 Nov 2026 00:41:01 GMT"), Some(expected));
         assert_eq!(rfc3339("1970-01-01T00:00:00Z"), Some(UNIX_EPOCH));
-        let leap_day = UNIX_EPOCH + Duration::from_secs(1_709_164_800);
+        let leap_day = UNIX_EPOCH + Duration::from_hours(474_768);
         assert_eq!(rfc3339("2024-02-29T00:00:00Z"), Some(leap_day));
     }
 

@@ -1,6 +1,6 @@
 //! What the admin API is sent and answers, in REST v1beta.
 //!
-//! The service answers in camelCase; protobuf's JSON allows snake_case too, and fakes use it.
+//! The service answers in `camelCase`; protobuf's JSON allows `snake_case` too, and fakes use it.
 //! Fields that nobody here needs are ignored.
 
 use serde::{Deserialize, Serialize};

@@ -12,6 +12,8 @@ use tokio::runtime::Handle;
 use super::{AccessToken, Purpose, TokenError, TokenSource};
 use crate::BoxFuture;
 
+const LIBRARY: &str = "Google's credentials library gave no token";
+
 /// Credentials of Google's library.
 ///
 /// The library stops asking after an error that it holds to be permanent, and would report it until
@@ -67,15 +69,21 @@ impl Adapter {
     }
 
     async fn fetch(&self) -> Result<AccessToken, TokenError> {
-        match self.current()?.access_token().await {
-            Ok(token) => Ok(AccessToken::new(token.token.into(), None)),
-            Err(error) => {
-                if !error.is_transient() {
-                    *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                }
-                Err(TokenError::caused("Google's credentials library", error))
+        let credentials = self.current()?;
+        // In a task of its own, because the library panics for ever when its own task has.
+        let asked = self
+            .runtime
+            .spawn(async move { credentials.access_token().await });
+        let error = match asked.await {
+            Ok(Ok(token)) => return Ok(AccessToken::new(token.token.into(), None)),
+            Ok(Err(error)) if error.is_transient() => {
+                return Err(TokenError::caused(LIBRARY, error));
             }
-        }
+            Ok(Err(error)) => TokenError::caused(LIBRARY, error),
+            Err(error) => TokenError::caused(LIBRARY, error),
+        };
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Err(error)
     }
 
     /// The universe, as the metadata server says it.

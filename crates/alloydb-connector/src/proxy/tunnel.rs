@@ -148,7 +148,9 @@ async fn connect(
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
     if let Some(authorization) = authorization {
         let basic = authorization.expose_secret();
-        request.push_str(&format!("Proxy-Authorization: Basic {basic}\r\n"));
+        request += "Proxy-Authorization: Basic ";
+        request += basic;
+        request += "\r\n";
     }
     request.push_str("\r\n");
     tcp.write_all(request.as_bytes()).await?;

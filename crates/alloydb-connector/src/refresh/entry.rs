@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::limiter::Limiter;
@@ -221,7 +222,7 @@ impl Entry {
             let mut due = None;
             loop {
                 if self.wait(due).await {
-                    due = self.refresh(&*fetch).await;
+                    due = self.refresh(&fetch).await;
                 }
             }
         };
@@ -246,7 +247,7 @@ impl Entry {
     }
 
     /// One refresh at the limiter's pace; says when the next one is due.
-    async fn refresh(&self, fetch: &dyn Fetch) -> Option<Instant> {
+    async fn refresh(&self, fetch: &Arc<dyn Fetch>) -> Option<Instant> {
         loop {
             let taken = self.limiter().take(Instant::now());
             match taken {
@@ -255,10 +256,8 @@ impl Entry {
             }
         }
         let span = tracing::info_span!("refresh", alloydb.instance = %self.instance);
-        let limit = self.pace.refresh_timeout;
         let outcome = async {
-            let fetched = timeout(limit, fetch.fetch(&self.instance)).await;
-            let outcome = fetched.unwrap_or_else(|_| Err(self.timed_out()));
+            let outcome = self.fetched(fetch.clone()).await;
             match &outcome {
                 Ok(_) => tracing::debug!("certificate and addresses renewed"),
                 Err(error) => tracing::warn!(error = %chain(error), "refresh failed"),
@@ -274,6 +273,19 @@ impl Entry {
         let telemetry = &self.pace.telemetry;
         telemetry.refreshed(&self.instance, strategy, status);
         self.publish(outcome)
+    }
+
+    /// What comes within the timeout. Fetched in a task of its own, so that a token source that
+    /// panics doesn't end this one, which all later dials wait for.
+    async fn fetched(&self, fetch: Arc<dyn Fetch>) -> Result<Material, RefreshError> {
+        let instance = self.instance.clone();
+        let fetching = async move { fetch.fetch(&instance).await };
+        let fetching = AbortOnDropHandle::new(tokio::spawn(fetching.in_current_span()));
+        match timeout(self.pace.refresh_timeout, fetching).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(RefreshError::new(&self.instance, RefreshFailure::Panicked)),
+            Err(_) => Err(self.timed_out()),
+        }
     }
 
     fn publish(&self, outcome: Result<Material, RefreshError>) -> Option<Instant> {

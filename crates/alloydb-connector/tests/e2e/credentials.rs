@@ -221,6 +221,18 @@ async fn a_source_that_fails_says_why_and_leaks_nothing() {
         "{}",
         chain(&error)
     );
+
+    let dialer = fake
+        .builder()
+        .login_credentials(Credentials::source(source));
+    let dialer = dialer.build().await.unwrap();
+    let error = dialer.login_token().await.unwrap_err();
+    assert!(
+        matches!(error, Error::Login(_)) && !error.is_terminal(),
+        "{error}"
+    );
+    let error = dialer.prepare(&instance()).await.unwrap_err();
+    assert_eq!(error.instance(), Some(&instance()));
 }
 
 #[tokio::test]

@@ -2,6 +2,11 @@
 //! metadata exchange, all on loopback.
 //!
 //! `tests/README.md` says which test stands for which requirement.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failing helper fails the test that uses it"
+)]
 
 mod credentials;
 mod dialling;

@@ -185,7 +185,7 @@ async fn a_certificate_that_comes_expired_is_an_error_that_names_the_clock() {
 async fn short_lived_certificates_are_renewed_under_load_without_a_failed_dial() {
     let fake = Fake::start().await;
     fake.api
-        .set(|settings| settings.life = Duration::from_secs(4));
+        .set(|settings| settings.life = Duration::from_secs(6));
     let dialer = fake.dialer().await;
     // Until the third certificate is in use, which is past the end of the first.
     while fake.calls().1 < 4 {

@@ -197,9 +197,10 @@ async fn an_http_proxy_is_asked_to_connect() {
     let fake = Fake::start().await;
     let ok = "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n";
     let (port, mut asked) = proxy(&fake, Greeting::Connect(ok)).await;
+    let file = static_file(&fake);
     let dialer = Dialer::builder()
         .credentials(Credentials::token(TOKEN.into()))
-        .static_connection_info(static_file(&fake))
+        .static_connection_info(&*file)
         .proxy(Proxy::url(&format!("http://u:p%40@127.0.0.1:{port}")).unwrap());
     let dialer = dialer.build().await.unwrap();
     let mut stream = dialer.dial(&instance(), &private()).await.unwrap();
@@ -220,9 +221,10 @@ async fn a_proxys_refusal_is_quoted() {
     let fake = Fake::start().await;
     let no = "HTTP/1.1 403 Forbidden by policy\r\n\r\n";
     let (port, _asked) = proxy(&fake, Greeting::Connect(no)).await;
+    let file = static_file(&fake);
     let dialer = Dialer::builder()
         .credentials(Credentials::token(TOKEN.into()))
-        .static_connection_info(static_file(&fake))
+        .static_connection_info(&*file)
         .proxy(Proxy::url(&format!("http://127.0.0.1:{port}")).unwrap());
     let dialer = dialer.build().await.unwrap();
     let error = dialer.dial(&instance(), &private()).await.unwrap_err();
@@ -234,7 +236,7 @@ async fn a_proxys_refusal_is_quoted() {
 }
 
 /// Keeps plain HTTP requests of the admin API off the proxy.
-fn static_file(fake: &Fake) -> std::path::PathBuf {
+fn static_file(fake: &Fake) -> tempfile::TempPath {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
     let life = Duration::from_hours(1);
     let mut content = serde_json::json!({"privateKey": key.serialize_pem()});
@@ -245,6 +247,5 @@ fn static_file(fake: &Fake) -> std::path::PathBuf {
     });
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), content.to_string()).unwrap();
-    // The file stays until the temporary directory is cleaned.
-    file.into_temp_path().keep().unwrap()
+    file.into_temp_path()
 }

@@ -384,3 +384,14 @@ async fn newer_material_is_fetched_at_once_or_not_at_all() {
     assert!(began.elapsed().is_zero());
     assert_eq!(bed.calls(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_panics_ends_no_entry() {
+    let bed = bed(RefreshStrategy::Ahead, |wall, call| async move {
+        assert!(call > 0, "scripted");
+        Ok(wall.material(HOUR))
+    });
+    let error = bed.dial().await.unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+    bed.dial().await.unwrap();
+}

@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     pub(crate) faults: VecDeque<Fault>,
     /// A CA that isn't the server's.
     pub(crate) other_ca: Option<String>,
-    /// Keys in snake_case.
+    /// Keys in `snake_case`.
     pub(crate) snake_case: bool,
     /// Whether certificates are made for another key than the one that was sent.
     pub(crate) other_key: bool,
@@ -101,31 +101,36 @@ impl Api {
             self.infos.fetch_add(1, Ordering::SeqCst);
             return match settings.faults.pop_front() {
                 Some(fault) => fault.answer(),
-                None if settings.snake_case => ok(&json!({"ip_address": PRIVATE})),
-                None => ok(&settings.info),
+                None if settings.snake_case => Some(ok(&json!({"ip_address": PRIVATE}))),
+                None => Some(ok(&settings.info)),
             };
         }
         if call.path.ends_with(":generateClientCertificate") {
             self.certificates.fetch_add(1, Ordering::SeqCst);
-            return ok(&self.certificate(call, &settings));
+            return Some(ok(&self.certificate(call, &settings)));
         }
         if call.path.ends_with(":generateAccessToken") {
             let body: Value = serde_json::from_str(&call.body).expect("the body is JSON");
             let scope = body["scope"][0].as_str().unwrap_or_default();
             let token = format!("impersonated {} {scope}", call.path);
             let token = token.replace(['/', ' '], "_");
-            return ok(&json!({"accessToken": token, "expireTime": "2999-01-01T00:00:00Z"}));
+            return Some(ok(
+                &json!({"accessToken": token, "expireTime": "2999-01-01T00:00:00Z"}),
+            ));
         }
         if call.path == "/token" {
             let scope = scope_of(&call.body);
-            return ok(
-                &json!({"access_token": format!("minted_{scope}"), "expires_in": 3600, "token_type": "Bearer"}),
-            );
+            let token = format!("minted_{scope}");
+            return Some(ok(&json!({
+                "access_token": token, "expires_in": 3600, "token_type": "Bearer",
+            })));
         }
         if call.path.contains("/service-accounts/default/token") {
             let scope = call.path.rsplit('/').next().unwrap_or_default();
             let token = format!("metadata_{scope}");
-            return ok(&json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}));
+            return Some(ok(
+                &json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}),
+            ));
         }
         if call.path.ends_with("/universe/universe-domain") {
             return Some(status(200, "Metadata-Flavor: Google\r\n", "googleapis.com"));
@@ -184,8 +189,8 @@ fn scope_of(form: &str) -> String {
     scope.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-fn ok(body: &Value) -> Option<Vec<u8>> {
-    Some(status(200, "", &body.to_string()))
+fn ok(body: &Value) -> Vec<u8> {
+    status(200, "", &body.to_string())
 }
 
 fn status(code: u16, headers: &str, body: &str) -> Vec<u8> {
