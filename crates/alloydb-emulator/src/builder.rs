@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::description::{Cluster, Description, IamRoles, Listen, Principal, UnknownTokens};
+use crate::description::{
+    Cluster, Description, IamRoles, Instance, Listen, Principal, UnknownTokens,
+};
 use crate::emulator::{Emulator, StartError};
 use crate::faults::Script;
 use crate::mistake::StateFileError;
@@ -28,6 +30,23 @@ impl EmulatorBuilder {
             cause: Box::new(cause),
         })?;
         Ok(Self { description })
+    }
+
+    /// What the command plays without a state file: the cluster
+    /// `projects/demo/locations/local/clusters/main` with a primary on 127.0.0.1 (PSC name
+    /// `localhost`) and a read pool on 127.0.0.2, a person and a service account that may do
+    /// everything.
+    pub fn demo() -> Self {
+        let primary = Instance::primary("primary")
+            .private_address([127, 0, 0, 1])
+            .psc_dns_name("localhost");
+        let pool = Instance::read_pool("read-pool", 1).private_address([127, 0, 0, 2]);
+        let cluster = Cluster::new("projects/demo/locations/local/clusters/main");
+        let account = "app@demo.iam.gserviceaccount.com";
+        Self::default()
+            .cluster(cluster.instance(primary).instance(pool))
+            .principal(Principal::new("alice@example.com").may_act_as(account))
+            .principal(Principal::new(account))
     }
 
     /// What the description says.

@@ -122,6 +122,10 @@ impl Emulator {
         })
     }
 
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
     /// Ends every session and closes every port; returns when that is done. Not cancel safe.
     pub async fn shutdown(self) {
         self.state.ended.cancel();

@@ -107,7 +107,7 @@ pub enum Fault {
     },
     /// Client certificates live so long, whatever was asked for.
     ShortCertificate {
-        /// The life, in seconds.
+        /// The life, in seconds; 0 for one that is over.
         seconds: u32,
     },
     /// The certificate call answers with the CA of some other cluster.

@@ -82,6 +82,11 @@ pub(crate) struct ClusterPki {
 impl Authority {
     /// A new root with a new intermediate.
     pub(crate) fn new(name: &str) -> Result<Self, PkiError> {
+        // Each has a name of its own, or clients would say of another one's certificates that the
+        // signature is wrong, and not that they don't know the authority.
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let id = id.get(..8).unwrap_or_default();
+        let name = format!("{} {id}", name.rsplit('/').next().unwrap_or(name));
         let root = authority_params(&format!("{name} root CA"));
         let root = CertifiedIssuer::self_signed(root, KeyPair::generate()?)?;
         let clients = authority_params(&format!("{name} client CA"));
@@ -245,6 +250,12 @@ fn set_validity(params: &mut CertificateParams, lifetime: Duration) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default();
     params.not_before = epoch + now.saturating_sub(BACKDATED);
+    // Validity counts in whole seconds, so that a certificate without a life would have one.
+    let now = if lifetime.is_zero() {
+        now.saturating_sub(Duration::from_secs(1))
+    } else {
+        now
+    };
     params.not_after = epoch + now + lifetime;
 }
 

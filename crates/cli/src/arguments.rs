@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 
+use crate::emulator::{self, EmulatorOptions};
 use crate::exit::{self, USAGE};
 use crate::settings::{CONFIG_ENV, SETTINGS, Setting};
 
@@ -30,6 +31,8 @@ pub(crate) enum Action {
     Check,
     /// Examine the way to the database.
     Doctor(DoctorOptions),
+    /// Run a local AlloyDB.
+    Emulator(EmulatorOptions),
     /// Print a completion script.
     Completion(Shell),
     /// Print the reference of all settings.
@@ -97,6 +100,13 @@ fn subcommand(name: &str, mut matches: ArgMatches) -> Invocation {
             database: matches.remove_one("database"),
             json: matches.get_flag("json"),
         }),
+        "emulator" => {
+            return Invocation {
+                action: Action::Emulator(emulator::options(matches)),
+                config: None,
+                flags: Vec::new(),
+            };
+        }
         "completion" => {
             let shell = matches.remove_one("shell").expect("clap demands the shell");
             return Invocation {
@@ -150,6 +160,7 @@ fn command() -> Command {
                 .args(doctor_flags())
                 .args(settings()),
         )
+        .subcommand(emulator::command())
         .subcommand(
             Command::new("completion").about("Print a completion script for a shell").arg(
                 Arg::new("shell").required(true).value_name("SHELL").value_parser(value_parser!(Shell)),

@@ -138,9 +138,10 @@ pub(super) async fn generate_client_certificate(
         .cluster(&name)
         .ok_or_else(|| Refusal::not_found(parent))?;
     let lifetime = lifetime(state, &request)?;
-    let exchange = match request.use_metadata_exchange {
-        true => Exchange::Used,
-        false => Exchange::Unused,
+    let exchange = if request.use_metadata_exchange {
+        Exchange::Used
+    } else {
+        Exchange::Unused
     };
     let key = if !request.public_key.is_empty() {
         Some(PublicKey::from_pem(&request.public_key).map_err(|error| invalid(&error))?)

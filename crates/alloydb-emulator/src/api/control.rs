@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Refusal, Request, Status, json, respond};
+use super::{Refusal, Request, Status, json, obey_faults, respond};
 use crate::control::{ControlError, Rotation};
 use crate::description::{IamAuthentication, Role};
-use crate::faults::{FaultId, Script};
+use crate::faults::{ApiMethod, FaultId, Script};
 use crate::state::State;
 
 pub(super) const PREFIX: &str = "/emulator/v1/";
@@ -94,9 +94,9 @@ pub(super) async fn answer(
             state.faults.clear();
             ok(&json!({}))
         }
-        (&Method::GET, "ca") => text(&state.admin_ca),
+        (&Method::GET, "ca") => Ok(text(&state.admin_ca)),
         (&Method::POST, _) => command(state, request, path).await,
-        (method, path) => other(state, method, path),
+        (method, path) => other(state, method, path).await,
     }
 }
 
@@ -157,7 +157,7 @@ async fn command(
     Ok(json(StatusCode::OK, &json!({})))
 }
 
-fn other(state: &Arc<State>, method: &Method, path: &str) -> Result<Response<Body>, Refusal> {
+async fn other(state: &Arc<State>, method: &Method, path: &str) -> Result<Response<Body>, Refusal> {
     if *method == Method::DELETE {
         if let Some(email) = path.strip_prefix("tokens/") {
             state.identities.revoke(email);
@@ -170,22 +170,20 @@ fn other(state: &Arc<State>, method: &Method, path: &str) -> Result<Response<Bod
     } else if *method == Method::GET {
         if let Some(email) = path.strip_prefix("token/") {
             // As a shell wants it: a command's output, and an error status instead of one.
+            obey_faults(state, ApiMethod::Token, email).await?;
             let issued = state.issue_token(email, Vec::new(), None)?;
-            return text(&format!("{}\n", issued.token));
+            return Ok(text(&format!("{}\n", issued.token)));
         }
         if let Some(cluster) = path.strip_prefix("ca/") {
-            return text(&state.find_cluster(cluster)?.pki().ca_pem());
+            return Ok(text(&state.find_cluster(cluster)?.pki().ca_pem()));
         }
     }
     Err(nothing(path))
 }
 
-fn text(text: &str) -> Result<Response<Body>, Refusal> {
-    Ok(respond(
-        StatusCode::OK,
-        "text/plain; charset=utf-8",
-        text.to_owned(),
-    ))
+fn text(text: &str) -> Response<Body> {
+    let content_type = "text/plain; charset=utf-8";
+    respond(StatusCode::OK, content_type, text.to_owned())
 }
 
 fn nothing(path: &str) -> Refusal {

@@ -76,9 +76,12 @@ impl Backend {
                 .to_owned();
             Place::Tcp { host, port }
         };
-        let named = |text: String, default: &str| match text.is_empty() {
-            true => default.to_owned(),
-            false => text,
+        let named = |text: String, default: &str| {
+            if text.is_empty() {
+                default.to_owned()
+            } else {
+                text
+            }
         };
         let user = named(unescape(url.username())?, "postgres");
         let database = named(unescape(url.path().trim_start_matches('/'))?, &user);

@@ -104,7 +104,7 @@ impl Doors {
             (address, door),
             self.tracker.clone(),
         );
-        let task = tokio::spawn(run_until(close.clone(), accept));
+        let task = self.tracker.spawn(run_until(close.clone(), accept));
         open.insert((address, door), Open { close, task });
         Ok(())
     }

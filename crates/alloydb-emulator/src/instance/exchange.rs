@@ -113,7 +113,7 @@ pub(super) async fn write(
 
 /// Answers as a script demands; says whether the session may go on.
 pub(super) async fn fail(
-    stream: &mut (impl AsyncWrite + Unpin),
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     failure: ExchangeFailure,
     answer: &Result<(), String>,
 ) -> Result<bool, ExchangeError> {
@@ -129,10 +129,10 @@ pub(super) async fn fail(
         }
         ExchangeFailure::Length { bytes } => {
             send(stream, &[bytes.to_be_bytes().as_slice(), &TEASER].concat()).await?;
-            std::future::pending::<()>().await;
+            until_closed(stream).await;
         }
         ExchangeFailure::ZeroLength => send(stream, &[0; 4]).await?,
-        ExchangeFailure::Silent => std::future::pending::<()>().await,
+        ExchangeFailure::Silent => until_closed(stream).await,
         ExchangeFailure::Eof => {}
         ExchangeFailure::ErrorResponse { message } => {
             let mut bytes = Vec::new();
@@ -142,6 +142,12 @@ pub(super) async fn fail(
         }
     }
     Ok(false)
+}
+
+/// Leaves it to the client to lose patience.
+async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
+    // However it ends, it has ended.
+    let _ = tokio::io::copy(stream, &mut tokio::io::sink()).await;
 }
 
 async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<(), ExchangeError> {

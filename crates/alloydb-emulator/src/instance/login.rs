@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let mut backend = self.dial().await?;
         let packet = self.startup_packet(message);
         let sent = backend.write(&packet).await;
-        sent.map_err(|error| backend_failure(error))?;
+        sent.map_err(backend_failure)?;
         Ok(Opened::new(backend))
     }
 

@@ -2,6 +2,7 @@
 
 mod command;
 mod drivers;
+mod emulator;
 mod errors;
 mod limits;
 mod matrix;
