@@ -9,6 +9,12 @@ use crate::{
 /// The longest text of a field, in bytes: clients show it on a terminal.
 const MAX_TEXT_LEN: usize = 8192;
 
+/// Where the login credentials give no token.
+const LOGIN_ADVICE: (SqlState, &str) = (
+    SqlState::InvalidAuthorization,
+    "Check the connector's login credentials.",
+);
+
 /// What a client is told before its connection is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
@@ -49,6 +55,7 @@ impl Refusal {
             Error::Config(error) => config_advice(error),
             Error::Refresh(error) => refresh_advice(error),
             Error::Dial(error) => dial_advice(error),
+            Error::Login(_) => LOGIN_ADVICE,
             Error::Closed { .. } => (
                 SqlState::UnableToConnect,
                 "The program with the bridge in it has closed its dialer.",
@@ -151,10 +158,7 @@ fn dial_advice(error: &DialError) -> (SqlState, &'static str) {
             "Port 5433 of the instance must be reachable from here: \
              check the network, the firewall and the IP type.",
         ),
-        DialFailure::Token => (
-            SqlState::InvalidAuthorization,
-            "Check the connector's login credentials.",
-        ),
+        DialFailure::Token => LOGIN_ADVICE,
         DialFailure::MetadataExchange(ExchangeError::Refused { .. }) => (
             SqlState::InvalidAuthorization,
             "The principal needs roles/alloydb.client, and for automatic IAM login \

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rustix::net::RecvFlags;
 use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, copy_bidirectional_with_sizes,
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, Ready,
+    copy_bidirectional_with_sizes,
 };
 use tokio::net::UnixStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -109,7 +110,7 @@ async fn receive(client: &mut UnixStream) -> Option<Opening> {
 /// The end of its sending direction alone is not enough, and who asks for a cancel goes at once.
 async fn abandoned(client: &UnixStream, opening: &Opening) {
     if opening.expects() == Expects::Nothing || !has_gone(client).await {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -132,10 +133,8 @@ async fn has_gone(client: &UnixStream) -> bool {
         }
     }
     let both = Interest::READABLE | Interest::WRITABLE;
-    client
-        .ready(both)
-        .await
-        .is_ok_and(|ready| ready.is_write_closed())
+    let ready = client.ready(both).await;
+    ready.is_ok_and(Ready::is_write_closed)
 }
 
 async fn refuse(mut client: UnixStream, opening: Opening, refusal: &Refusal) {
