@@ -120,6 +120,8 @@ pub(crate) async fn start(behaviour: Arc<Behaviour>) -> SocketAddr {
     tokio::spawn(async move {
         loop {
             let (tcp, _) = listener.accept().await.expect("it listens");
+            // Else a delayed acknowledgement is all that a measurement shows.
+            tcp.set_nodelay(true).expect("it is TCP");
             behaviour.accepted.fetch_add(1, Ordering::SeqCst);
             let behaviour = behaviour.clone();
             tokio::spawn(async move {
