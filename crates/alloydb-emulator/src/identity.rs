@@ -337,12 +337,10 @@ impl Identities {
         let Ok(claims) = serde_json::from_slice::<Claims>(&payload) else {
             return Ok(None);
         };
-        let named = [&claims.iss, &claims.sub, &claims.email]
+        let mut named = [&claims.iss, &claims.sub, &claims.email]
             .into_iter()
             .flatten();
-        let found = named
-            .filter_map(|email| self.principals.get(email.as_str()))
-            .next();
+        let found = named.find_map(|email| self.principals.get(email.as_str()));
         let Some(principal) = found else {
             return Ok(None);
         };

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -96,6 +99,7 @@ impl State {
             ended,
             directory,
         } = surroundings;
+        let role_password = role_password(&backend);
         Ok(Self {
             clusters: clusters(description, &identities)?,
             identities,
@@ -103,7 +107,7 @@ impl State {
             requests: RequestLog::default(),
             backend,
             iam_roles: description.iam_roles,
-            role_password: uuid::Uuid::new_v4().simple().to_string().into(),
+            role_password,
             admin_ca,
             doors,
             ended,
@@ -254,6 +258,19 @@ impl State {
     }
 }
 
+/// The password of IAM users' roles in the backend: the same in every emulator that administers it
+/// with the same secret, or two of them would lock each other out. Who knows the secret is master
+/// of these roles anyway; without one, it is random.
+fn role_password(backend: &Backend) -> SecretString {
+    let secret = backend.password.expose_secret();
+    if secret.is_empty() {
+        return uuid::Uuid::new_v4().simple().to_string().into();
+    }
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let derived = hmac::sign(&key, b"alloydb-emulator: roles of IAM users");
+    STANDARD.encode(derived).into()
+}
+
 fn summary_of(instance: &Instance) -> Value {
     let addr = |ip_type, door| {
         let address = instance.address(ip_type)?;
@@ -300,4 +317,22 @@ fn clusters(
         clusters.push(Arc::new(cluster));
     }
     Ok(clusters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emulators_with_one_administrator_agree_on_the_roles_password() {
+        let password = |url: &str| {
+            let backend = Backend::from_url(url).expect("it is a URL");
+            role_password(&backend).expose_secret().to_owned()
+        };
+        let first = password("postgres://postgres:root@127.0.0.1/a");
+        assert_eq!(first, password("postgres://postgres:root@localhost/b"));
+        assert_ne!(first, password("postgres://postgres:toor@127.0.0.1/a"));
+        let open = "postgres://postgres@127.0.0.1/a";
+        assert_ne!(password(open), password(open));
+    }
 }

@@ -17,9 +17,10 @@ use crate::{signals, telemetry};
 const ABOUT: &str = "Run a local AlloyDB in front of any PostgreSQL, for tests and for trying out";
 
 const AFTER_HELP: &str = "\
-Without --config it plays projects/demo/locations/local/clusters/main with a primary on 127.0.0.1 and a
-read pool on 127.0.0.2, and the IAM principals alice@example.com and app@demo.iam.gserviceaccount.com.
-docs/emulator.md describes the state file, the faults and the control endpoint.
+Without --config it plays projects/demo/locations/local/clusters/main with a primary on
+127.0.0.1 and a read pool on 127.0.0.2, and the IAM principals alice@example.com and
+app@demo.iam.gserviceaccount.com. docs/emulator.md describes the state file, the faults and the
+control endpoint.
 
 It makes the roles of IAM users in the backend, so the user of the URL must be a superuser or may
 create roles. It is no place for data: whoever reaches its ports is given a token for everybody.";

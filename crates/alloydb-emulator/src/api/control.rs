@@ -114,17 +114,21 @@ async fn command(
             })?;
             state.restart(&wanted.instance, down).await?;
         }
-        "stop" => state.stop(&body::<OneInstance>(request)?.instance).await?,
+        "stop" => {
+            let wanted: OneInstance = body(request)?;
+            state.stop(&wanted.instance).await?;
+        }
+
         "start" => {
-            state
-                .resume(&body::<OneInstance>(request)?.instance)
-                .await?
+            let wanted: OneInstance = body(request)?;
+            state.resume(&wanted.instance).await?;
         }
+
         "failover" => {
-            state
-                .failover(&body::<OneInstance>(request)?.instance)
-                .await?
+            let wanted: OneInstance = body(request)?;
+            state.failover(&wanted.instance).await?;
         }
+
         "rotate" => {
             let wanted: Rotate = body(request)?;
             state.rotate(&wanted.cluster, wanted.step)?;

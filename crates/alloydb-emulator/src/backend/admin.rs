@@ -112,7 +112,9 @@ fn statements(roles: &[String], password: &SecretString) -> String {
     for role in roles {
         sql += &missing(role, "LOGIN IN ROLE alloydbiamuser");
         let (role, password) = (identifier(role), literal(password.expose_secret()));
-        sql += &format!("ALTER ROLE {role} PASSWORD {password};\n");
+        for part in ["ALTER ROLE ", &role, " PASSWORD ", &password, ";\n"] {
+            sql.push_str(part);
+        }
     }
     sql
 }

@@ -48,7 +48,7 @@ pub(super) async fn serve(state: Arc<State>, stream: Socket, address: IpAddr) {
         cluster,
         instance,
     };
-    let run = run(target, stream, record);
+    let run = Box::pin(run(target, stream, record));
     sessions.run_until_cancelled_owned(run).await;
 }
 

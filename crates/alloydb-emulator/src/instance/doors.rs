@@ -130,8 +130,8 @@ async fn serve(state: Arc<State>, socket: Socket, (address, door): (IpAddr, Door
     let ended = state.ended.clone();
     let serve = async {
         match door {
-            Door::Tunnel => tunnel::serve(state, socket, address).await,
-            Door::Direct => direct::serve(state, socket, address).await,
+            Door::Tunnel => Box::pin(tunnel::serve(state, socket, address)).await,
+            Door::Direct => Box::pin(direct::serve(state, socket, address)).await,
         }
     };
     ended.run_until_cancelled_owned(serve).await;

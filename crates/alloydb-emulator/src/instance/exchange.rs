@@ -155,8 +155,8 @@ async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<()
         stream.write_all(bytes).await?;
         stream.flush().await
     };
-    let sent = timeout(DEADLINE, send).await;
-    Ok(sent.map_err(|_| ExchangeError::Timeout)??)
+    let written = timeout(DEADLINE, send).await;
+    Ok(written.map_err(|_| ExchangeError::Timeout)??)
 }
 
 fn encoded(answer: &Result<(), String>) -> Vec<u8> {

@@ -177,7 +177,8 @@ fn backend_failure(error: LoginError) -> Refused {
         other => {
             let mut detail = other.to_string();
             if let Some(cause) = std::error::Error::source(&other) {
-                detail += &format!(": {cause}");
+                detail.push_str(": ");
+                detail.push_str(&cause.to_string());
             }
             let message = "the backend of the emulator can't be used";
             Refused::new(SqlState::CANNOT_CONNECT_NOW, message, detail)

@@ -42,7 +42,7 @@ pub(super) async fn serve(state: Arc<State>, stream: Socket, address: IpAddr) {
         }
     };
     let sessions = target.instance.now.borrow().sessions.clone();
-    let run = run(target, stream, record);
+    let run = Box::pin(run(target, stream, record));
     sessions.run_until_cancelled_owned(run).await;
 }
 
@@ -92,18 +92,16 @@ async fn run(target: Target, mut stream: TlsStream<Socket>, mut record: Recorded
             }
         },
     };
-    match access {
-        Some(access) => Client::new(target, stream, record).run(access).await,
-        None => {
-            tracing::info!(
-                instance = record.instance,
-                outcome = record.outcome,
-                "metadata exchange refused"
-            );
-            super::relay::farewell(&mut stream, b"").await;
-            target.state.requests.record_session(record);
-        }
+    if let Some(access) = access {
+        return Client::new(target, stream, record).run(access).await;
     }
+    tracing::info!(
+        instance = record.instance,
+        outcome = record.outcome,
+        "metadata exchange refused"
+    );
+    super::relay::farewell(&mut stream, b"").await;
+    target.state.requests.record_session(record);
 }
 
 /// Runs the exchange; `None` if the client was told no, for the reason in the record.

@@ -16,7 +16,7 @@ use crate::client::public_key_pem;
 use crate::world::{CLUSTER, PRIMARY, World};
 
 #[derive(Clone, PartialEq, Message)]
-struct Parent {
+struct Request {
     #[prost(string, tag = "1")]
     parent: String,
     #[prost(string, tag = "5")]
@@ -45,7 +45,7 @@ struct Made {
 async fn call<T: Message + Default>(
     world: &World,
     method: &str,
-    request: &Parent,
+    request: &Request,
 ) -> Result<T, (String, String)> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(world.emulator.admin_ca_pem().as_bytes());
@@ -99,9 +99,9 @@ async fn both_methods_answer_in_both_versions() {
     let world = World::new().await;
     for version in ["v1beta", "v1alpha"] {
         let service = format!("/google.cloud.alloydb.{version}.AlloyDBAdmin");
-        let instance = Parent {
+        let instance = Request {
             parent: PRIMARY.to_owned(),
-            ..Parent::default()
+            ..Request::default()
         };
         let info: Info = call(&world, &format!("{service}/GetConnectionInfo"), &instance)
             .await
@@ -110,7 +110,7 @@ async fn both_methods_answer_in_both_versions() {
             (info.ip_address.as_str(), info.psc_dns_name.as_str()),
             ("127.0.0.1", "localhost.")
         );
-        let cluster = Parent {
+        let cluster = Request {
             parent: CLUSTER.to_owned(),
             public_key: public_key_pem(),
             use_metadata_exchange: true,
@@ -142,9 +142,9 @@ async fn errors_have_their_status() {
     let world = World::new().await;
     let path = "/google.cloud.alloydb.v1beta.AlloyDBAdmin/GetConnectionInfo";
     let call = async |parent: &str, path| {
-        let parent = Parent {
+        let parent = Request {
             parent: parent.to_owned(),
-            ..Parent::default()
+            ..Request::default()
         };
         call::<Info>(&world, path, &parent)
             .await

@@ -8,5 +8,6 @@ mod faults;
 mod grpc;
 mod start;
 mod tokens;
+mod topology;
 mod tunnel;
 mod world;

@@ -55,7 +55,7 @@ async fn owner(world: &World, token: &str) -> String {
 
 #[tokio::test]
 async fn a_service_accounts_key_gets_a_token_and_signs_its_own() {
-    let world = World::with(|builder| builder.strict_tokens()).await;
+    let world = World::with(alloydb_emulator::EmulatorBuilder::strict_tokens).await;
     let file = credentials(&world, ROBOT);
     assert_eq!(
         file["token_uri"],
@@ -107,7 +107,7 @@ async fn a_persons_refresh_token_gets_tokens_that_end() {
     };
     world.emulator.inject(fault.on(ALICE).times(1));
     assert_eq!(form(&world, &fields).await.0, 503);
-    world.emulator.set_token_lifetime(Duration::from_secs(60));
+    world.emulator.set_token_lifetime(Duration::from_mins(1));
     let (_, issued) = form(&world, &fields).await;
     assert_eq!(
         owner(&world, issued["access_token"].as_str().unwrap()).await,
