@@ -50,12 +50,17 @@
 //!
 //! # Features
 //!
-//! None is on by default. `opentelemetry` records the six metrics of Google's connectors through
+//! None is on by default, and none changes what is there without it. `tokio-postgres`,
+//! `deadpool-postgres`, `bb8`, `diesel-async`, `sqlx` and `sea-orm` each let the driver of that name
+//! connect ([`drivers`]); everything that speaks to a Unix socket, psql among them, comes in through
+//! the [`bridge`] without any feature. `opentelemetry` records the six metrics of Google's connectors through
 //! your meter. Spans come through `tracing` always: `dial`, `connect info`, `refresh`, `fetch
 //! metadata`, `fetch ephemeral certificate`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;
+#[cfg(unix)]
+pub mod bridge;
 mod builder;
 mod certificate;
 mod clock;
@@ -63,6 +68,7 @@ mod credentials;
 mod dial;
 mod dial_function;
 mod dialer;
+pub mod drivers;
 mod error;
 mod exchange;
 mod instance_uri;
