@@ -18,13 +18,13 @@ demo: ## Watch psql talk to an AlloyDB emulator through Querycop; ONCE=1 does no
 .PHONY: test
 test: ## Run all tests, those against real servers and with real drivers among them
 	scripts/bootstrap test
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --all-features
 
 .PHONY: check
 check: ## Check format and lints; warnings are errors
 	scripts/bootstrap
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- --deny warnings
 
 .PHONY: bench
 bench: ## Measure beside HAProxy, PgBouncer and no proxy at all; BENCH="--quick" and other flags: bench/README.md
