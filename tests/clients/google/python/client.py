@@ -90,8 +90,25 @@ class Pg8000(Session):
 
 
 class Psycopg(Session):
+    """psycopg, whose sessions are closed when all have been opened.
+
+    The connector closes their sockets from two threads at once, and a session that is opened
+    meanwhile may get the descriptor of one: its TLS then fails with a bad record.
+    """
+
+    over: list = []
+
     def __init__(self) -> None:
         super().__init__("psycopg")
+
+    def close(self) -> None:
+        self.over.append(self.connection)
+
+    @classmethod
+    def close_connector(cls) -> None:
+        for connection in cls.over:
+            connection.close()
+        super().close_connector()
 
     def cancel(self) -> None:
         raise Skipped("the connector removes the Unix socket that libpq would send its cancel to")
