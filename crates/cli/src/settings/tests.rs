@@ -235,11 +235,8 @@ fn verify_ca_asks_whom_to_believe() {
     let mode = ("GATEKEEPER_BACKEND_TLS_MODE", "verify-ca");
     assert_eq!(problems(&[HOST, mode]).len(), 1);
     let roots = |file| {
-        settings(&[HOST, mode, ("GATEKEEPER_BACKEND_TLS_CA_FILE", file)])
-            .config
-            .backend
-            .tls
-            .roots
+        let settings = settings(&[HOST, mode, ("GATEKEEPER_BACKEND_TLS_CA_FILE", file)]);
+        direct(&settings.config).tls.roots.clone()
     };
     assert_eq!(roots("system"), Roots::System);
     assert_eq!(roots("/ca.pem"), Roots::File("/ca.pem".into()));

@@ -42,7 +42,7 @@ async fn prepare(instance: &Instance) -> Result<((), Vec<String>), Trouble> {
     let status = instance
         .prepare()
         .await
-        .map_err(|error| trouble(InstanceError::from(error)))?;
+        .map_err(|error| trouble(&InstanceError::from(error)))?;
     let addresses = status.addresses();
     let mut details: Vec<_> = [
         (
@@ -65,7 +65,7 @@ async fn prepare(instance: &Instance) -> Result<((), Vec<String>), Trouble> {
 }
 
 async fn connect(instance: &Instance) -> Result<(Leg, Vec<String>), Trouble> {
-    let leg = instance.connect().await.map_err(trouble)?;
+    let leg = instance.connect().await.map_err(|error| trouble(&error))?;
     let mut details = Vec::new();
     if let Leg::Instance(stream) = &leg {
         if let Some(address) = stream.peer_addr() {
@@ -92,7 +92,7 @@ async fn connect(instance: &Instance) -> Result<(Leg, Vec<String>), Trouble> {
     Ok((leg, details))
 }
 
-fn trouble(error: InstanceError) -> Trouble {
+fn trouble(error: &InstanceError) -> Trouble {
     Trouble::new(error.to_string(), error.hint())
 }
 

@@ -1,6 +1,7 @@
 //! The pages of the other clouds, against a stand-in: a PostgreSQL with a certificate and tokens of the
 //! shape that the cloud's have.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use querycop_testkit::certificates::Authority;
@@ -37,14 +38,14 @@ impl StandIn {
         let written = fs::write(desk.path().join(authority_file), self.authority.pem());
         written.expect("the directory is writable");
         let port = self.server.port();
-        desk.prologue += &format!(
-            r#"
-before_the_gateway() {{
-  export GATEKEEPER_BACKEND_TLS_SERVER_NAME=$GATEKEEPER_BACKEND_HOST
-  export GATEKEEPER_BACKEND_HOST=127.0.0.1 GATEKEEPER_BACKEND_PORT={port}
-}}
-"#
-        );
+        writeln!(
+            desk.prologue,
+            "before_the_gateway() {{
+              export GATEKEEPER_BACKEND_TLS_SERVER_NAME=$GATEKEEPER_BACKEND_HOST
+              export GATEKEEPER_BACKEND_HOST=127.0.0.1 GATEKEEPER_BACKEND_PORT={port}
+            }}"
+        )
+        .expect("a string grows");
         desk
     }
 }
