@@ -108,7 +108,7 @@ impl Reader<'_> {
                 );
             }
         }
-        let uri = self.optional("backend.instance", |text| text.parse::<InstanceUri>());
+        let uri = self.optional("backend.instance", str::parse::<InstanceUri>);
         let ip_type = self.word(
             "backend.ip_type",
             &[
