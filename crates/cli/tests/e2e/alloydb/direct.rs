@@ -2,6 +2,7 @@
 //! and the five failures that people meet the first time.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -9,9 +10,11 @@ use alloydb_emulator::Fault;
 use querycop_testkit::gateway::{Builder, Gateway};
 use querycop_testkit::postgres::Login;
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use super::cloud::{ALICE, CLUSTER, Cloud, SECONDARY_CLUSTER, SERVICE_ACCOUNT, SERVICE_ROLE};
 use super::{CLOUD, who};
+use crate::errors::{SHORT, filled};
 use crate::setup::{querycop, session_log, temporary_directory};
 
 /// The variables of pattern A; nothing else is set.
@@ -116,16 +119,27 @@ fn the_connector_s_token_does_as_well_as_the_command_s() {
 
 #[test]
 fn failure_one_no_route_to_the_private_address() {
-    // No machine has this address, and the gateway gives up before the kernel does.
+    // An address whose packets are dropped is not to be had on this machine; a port whose queue is full
+    // drops them as well.
+    let socket = TcpSocket::new_v4().expect("there are descriptors");
+    let address = Ipv4Addr::new(127, 52, 0, 1);
+    socket
+        .bind((address, 5432).into())
+        .expect("the port is free");
+    let (_listener, _waiting) = filled(socket);
     let gateway = Gateway::builder(querycop())
-        .env("GATEKEEPER_BACKEND_HOST", "127.52.0.1")
+        .env("GATEKEEPER_BACKEND_HOST", address)
         .env("GATEKEEPER_BACKEND_PORT", 5432)
         .env("GATEKEEPER_BACKEND_TLS_MODE", "verify-ca")
         .env("GATEKEEPER_BACKEND_TLS_CA_FILE", authority(&CLOUD, CLUSTER))
+        .env("GATEKEEPER_BACKEND_CONNECT_TIMEOUT", SHORT)
         .start();
     let (said, warning) = failure(&gateway, ALICE);
-    assert!(said.contains("backend dial failed: "), "{said}");
-    assert!(warning.contains("backend dial failed: "), "{warning}");
+    let leading = "backend dial failed: ";
+    for text in [said, warning] {
+        assert!(text.contains(leading), "{text}");
+        assert!(text.contains("i/o timeout"), "{text}");
+    }
 }
 
 #[test]
