@@ -27,7 +27,7 @@ pub enum Error {
     /// The login credentials gave no token, and no instance was being dialled.
     #[error("the login credentials gave no access token")]
     Login(#[source] TokenError),
-    /// The dialer was closed.
+    /// The dialer was closed, or the runtime that it was built in has ended.
     #[error("the dialer is closed{}", of_instance(.instance.as_ref()))]
     Closed {
         /// What was to be dialled, if it was an instance.
@@ -137,10 +137,11 @@ pub enum Mistake {
         /// What is wrong with it.
         reason: String,
     },
-    /// The admin endpoint isn't a URL of the form `https://host[:port]`.
-    #[error("invalid admin endpoint {endpoint:?}: {reason}")]
+    /// The endpoint of the admin API or of IAM credentials isn't a URL of the form
+    /// `https://host[:port]`.
+    #[error("invalid endpoint {endpoint:?}: {reason}")]
     Endpoint {
-        /// As it was given.
+        /// As it was given, but without a login.
         endpoint: String,
         /// What is wrong with it.
         reason: &'static str,
