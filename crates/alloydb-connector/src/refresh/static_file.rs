@@ -190,6 +190,7 @@ impl Instance {
             tls: Arc::new(tls),
             expires_at: chain.expires_at,
             refreshed_at: now,
+            life: chain.life(now),
         })
     }
 }
