@@ -29,6 +29,9 @@ use crate::{
 /// How the connector names itself.
 const USER_AGENT: &str = concat!("alloydb-rust-connector/", env!("CARGO_PKG_VERSION"));
 
+/// What is longer is as good as no end at all, and can't be added to a point in time.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 365);
+
 /// Describes a dialer. Every option has a default; mistakes are reported by [`build`].
 ///
 /// [`build`]: DialerBuilder::build
@@ -168,21 +171,24 @@ impl DialerBuilder {
         self
     }
 
-    /// The period of TCP keep-alive, 30 seconds unless set; `None` switches it off.
+    /// The period of TCP keep-alive, 30 seconds unless set; `None` switches it off. Whole seconds,
+    /// from one to 32,767, which is what operating systems take; what is beyond is cut.
     pub fn tcp_keep_alive(mut self, period: Option<Duration>) -> Self {
         self.keep_alive = period;
         self
     }
 
-    /// For name lookup, TCP, proxy and TLS handshake of one dial together; 30 seconds unless set.
+    /// For name lookup, TCP, proxy and TLS handshake of one dial together; 30 seconds unless set, a
+    /// year at most.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.connect_timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 
-    /// For one refresh with all its calls and retries; 60 seconds unless set.
+    /// For one refresh with all its calls and retries; 60 seconds unless set, a year at most. A login
+    /// token is waited for as long.
     pub fn refresh_timeout(mut self, timeout: Duration) -> Self {
-        self.refresh_timeout = timeout;
+        self.refresh_timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 
@@ -249,6 +255,7 @@ impl DialerBuilder {
         let around = Surroundings {
             http,
             universe: universe.to_owned(),
+            plaintext: self.plaintext,
             iam_endpoint: iam_endpoint.as_str().trim_end_matches('/').to_owned(),
         };
         let of_login = self.login_credentials.as_ref().unwrap_or(&self.credentials);

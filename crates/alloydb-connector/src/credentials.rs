@@ -18,7 +18,7 @@ pub(crate) use cache::Cached;
 pub(crate) use token::secret;
 pub use token::{AccessToken, TokenError, TokenSource};
 
-use crate::admin::Http;
+use crate::admin::{Http, Plaintext};
 use impersonation::Impersonation;
 use service_account::ServiceAccount;
 
@@ -155,6 +155,8 @@ pub(crate) struct Surroundings {
     pub(crate) http: Http,
     /// The universe domain of the dialer.
     pub(crate) universe: String,
+    /// Whether a token endpoint beyond loopback may be asked in the clear.
+    pub(crate) plaintext: Plaintext,
     /// Where `generateAccessToken` is, with scheme and without a trailing slash.
     pub(crate) iam_endpoint: String,
 }
