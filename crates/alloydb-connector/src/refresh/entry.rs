@@ -5,7 +5,7 @@
 //! thrown away while its dialer lives, so its limiter survives every failure.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -106,11 +106,12 @@ impl Entry {
         let finished = state.finished;
         self.demand(|state| state.finished == finished);
         let state = self.next(finished).await?;
-        let now = self.pace.clock.now();
-        match (&state.material, &state.failure) {
-            (Some(material), _) if material.is_valid(now) => Ok((material.clone(), CacheUse::Miss)),
-            (_, Some(failure)) => Err(failure.clone().into()),
-            (_, None) => Err(self.timed_out().into()),
+        if let Some(material) = state.valid(self.pace.clock.now()) {
+            return Ok((material, CacheUse::Miss));
+        }
+        match state.failure {
+            Some(failure) => Err(failure.into()),
+            None => Err(self.expired(&state).into()),
         }
     }
 
@@ -218,6 +219,15 @@ impl Entry {
         }
     }
 
+    /// The clock jumped, or this task stood still for longer than the new certificate lived.
+    fn expired(&self, state: &State) -> RefreshError {
+        let end = state.material.as_ref().map(|material| material.expires_at);
+        let now = self.pace.clock.now();
+        let ago = end.and_then(|end| now.duration_since(end).ok());
+        let ago = ago.unwrap_or_default();
+        RefreshError::new(&self.instance, RefreshFailure::Expired { ago })
+    }
+
     fn timed_out(&self) -> RefreshError {
         let after = self.pace.refresh_timeout;
         RefreshError::new(&self.instance, RefreshFailure::Timeout { after })
@@ -317,10 +327,7 @@ impl Entry {
                 Err(failure) => {
                     // While there is something to lose, it is tried again at the limiter's pace.
                     // Else, or if the answer was final, the next dial asks.
-                    let valid = state
-                        .material
-                        .as_ref()
-                        .is_some_and(|old| old.is_valid(wall));
+                    let valid = state.valid(wall).is_some();
                     due = (valid && !failure.is_terminal()).then_some(now);
                     state.failure = Some(failure);
                 }
@@ -334,6 +341,11 @@ impl Entry {
 }
 
 impl State {
+    fn valid(&self, now: SystemTime) -> Option<Arc<Material>> {
+        let material = self.material.as_ref();
+        material.filter(|known| known.is_valid(now)).cloned()
+    }
+
     fn has(&self, material: &Arc<Material>) -> bool {
         let current = self.material.as_ref();
         current.is_some_and(|current| Arc::ptr_eq(current, material))

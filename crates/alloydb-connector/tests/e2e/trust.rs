@@ -50,6 +50,15 @@ async fn a_server_of_another_cluster_is_refused() {
 }
 
 #[tokio::test]
+async fn each_ca_is_trusted_while_a_clusters_ca_is_rotated() {
+    let fake = Fake::start().await;
+    let both = Cluster::new().root_pem() + &fake.api.cluster.root_pem();
+    fake.api.set(|settings| settings.other_ca = Some(both));
+    let dialer = fake.dialer().await;
+    dialer.dial(&instance(), &private()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_psc_name_with_a_dot_in_the_certificate_is_taken() {
     let cluster = Cluster::new();
     let dotted = format!("{PSC}.");
