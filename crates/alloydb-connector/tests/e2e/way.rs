@@ -29,7 +29,7 @@ async fn a_refused_connection_is_told_and_forces_a_refresh() {
     let error = dialer.dial(&instance(), &options).await.unwrap_err();
     let kind = io::ErrorKind::ConnectionRefused;
     assert!(
-        matches!(failure(&error), DialFailure::Tcp { kind: of } if *of == kind),
+        matches!(failure(&error), DialFailure::Tcp { kind: of, .. } if *of == kind),
         "{error}"
     );
     until("a forced refresh", || fake.calls() == (2, 2)).await;
