@@ -165,7 +165,8 @@ impl DialerBuilder {
         self
     }
 
-    /// The proxy on the way; [`Proxy::from_environment`] unless set.
+    /// The proxy on the way; [`Proxy::from_environment`] unless set. Tokens that Google's library
+    /// fetches (the metadata server, users, workload identity) always go the environment's way.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = proxy;
         self
@@ -198,8 +199,10 @@ impl DialerBuilder {
         self
     }
 
-    /// What to trust for the admin API and the token endpoints, in PEM, in place of the system's
-    /// roots. Instances are always held against their cluster's CA alone.
+    /// What to trust for the admin API, for impersonation and for service accounts' token endpoints,
+    /// in PEM, in place of the system's roots. Other kinds of credentials, workload identity among
+    /// them, are fetched by Google's library, which trusts the system's. Instances are always held
+    /// against their cluster's CA alone.
     pub fn root_certificates(mut self, pem: impl Into<String>) -> Self {
         self.root_certificates = Some(pem.into());
         self
@@ -327,7 +330,7 @@ impl DialerBuilder {
             .map_err(|error| mistake(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Http::new(tls, &self.proxy, user_agent).map_err(|_| {
+        Http::new(&tls, &self.proxy, &user_agent).map_err(|_| {
             ConfigError::new(Mistake::Proxy {
                 variable: "the builder",
                 reason: "it can't be used for HTTP",

@@ -68,9 +68,9 @@ impl HttpError {
 impl Http {
     /// A client that trusts what `tls` trusts.
     pub(crate) fn new(
-        tls: rustls::ClientConfig,
+        tls: &rustls::ClientConfig,
         proxy: &Proxy,
-        user_agent: HeaderValue,
+        user_agent: &HeaderValue,
     ) -> Result<Self, reqwest::Error> {
         let builder = || {
             Client::builder()
@@ -80,9 +80,10 @@ impl Http {
                 .redirect(reqwest::redirect::Policy::none())
         };
         let client = proxy.apply(builder())?.build()?;
-        let loopback = match proxy.is_of_environment() {
-            true => Some(builder().no_proxy().build()?),
-            false => None,
+        let loopback = if proxy.is_of_environment() {
+            Some(builder().no_proxy().build()?)
+        } else {
+            None
         };
         Ok(Self { client, loopback })
     }

@@ -211,15 +211,11 @@ mod tests {
     async fn an_endpoint_that_hangs_stops_nobody_who_has_a_valid_token() {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();
-        let cached = Cached::new(move || {
-            let first = count.fetch_add(1, Ordering::SeqCst) == 0;
-            async move {
-                if !first {
-                    std::future::pending::<()>().await;
-                }
-                Ok(living(0, Duration::from_mins(3)))
-            }
-        });
+        let answer = async |number| match number {
+            0 => Ok(living(0, Duration::from_mins(3))),
+            _ => std::future::pending().await,
+        };
+        let cached = Cached::new(move || answer(count.fetch_add(1, Ordering::SeqCst)));
         let began = Instant::now();
         for _ in 0..100 {
             assert_eq!(text(&cached).await, "token-0");

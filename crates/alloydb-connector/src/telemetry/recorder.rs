@@ -217,7 +217,9 @@ impl fmt::Debug for OpenConnection {
 #[cfg(test)]
 mod tests {
     use opentelemetry::metrics::MeterProvider as _;
-    use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+    use opentelemetry_sdk::metrics::data::{
+        AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics, SumDataPoint,
+    };
     use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 
     use super::*;
@@ -226,16 +228,20 @@ mod tests {
     fn sum(provider: &SdkMeterProvider, exporter: &InMemoryMetricExporter, name: &str) -> u64 {
         provider.force_flush().unwrap();
         let all = exporter.get_finished_metrics().unwrap();
-        let last = all.last().into_iter().flat_map(|last| last.scope_metrics());
-        last.flat_map(|scope| scope.metrics())
-            .filter(|metric| metric.name().ends_with(name))
-            .map(|metric| match metric.data() {
-                AggregatedMetrics::U64(MetricData::Sum(sum)) => {
-                    sum.data_points().map(|point| point.value()).sum()
-                }
-                _ => 0,
-            })
-            .sum()
+        let scopes = all
+            .last()
+            .into_iter()
+            .flat_map(ResourceMetrics::scope_metrics);
+        let metrics = scopes.flat_map(ScopeMetrics::metrics);
+        let named = metrics.filter(|metric| metric.name().ends_with(name));
+        named.map(|metric| total(metric.data())).sum()
+    }
+
+    fn total(data: &AggregatedMetrics) -> u64 {
+        let AggregatedMetrics::U64(MetricData::Sum(sum)) = data else {
+            return 0;
+        };
+        sum.data_points().map(SumDataPoint::value).sum()
     }
 
     #[tokio::test(start_paused = true)]

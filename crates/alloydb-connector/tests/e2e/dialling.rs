@@ -270,11 +270,11 @@ async fn closing_during_the_first_refresh_lets_the_dial_fail() {
 async fn dropping_the_last_dialer_ends_its_tasks_and_no_stream() {
     let fake = Fake::start().await;
     // All that a dialer's tasks work with holds on to the token source.
-    let held = Arc::new(());
+    let held: Arc<str> = TOKEN.into();
     let seen = Arc::downgrade(&held);
     let source = move || {
-        let _held = &held;
-        std::future::ready(Ok(AccessToken::new(TOKEN.into(), None)))
+        let token = AccessToken::new(String::from(&*held).into(), None);
+        std::future::ready(Ok(token))
     };
     let dialer = fake.builder().credentials(Credentials::source(source));
     let dialer = dialer.build().await.unwrap();
