@@ -212,11 +212,27 @@ impl Credentials {
         let mut resolved = self.kind.resolve(own_purpose, around)?;
         let last = self.impersonated.len().saturating_sub(1);
         for (at, target) in self.impersonated.iter().enumerate() {
+            target.check()?;
             let scope = if at == last { purpose } else { Purpose::Admin }.scope();
             let impersonation = Impersonation::new(resolved.source, target, scope, around);
             resolved.source = Arc::new(Cached::new(impersonation));
         }
         Ok(resolved)
+    }
+}
+
+impl Target {
+    /// The names go into a URL's path, where a slash or a question mark would ask for another thing.
+    fn check(&self) -> Result<(), TokenError> {
+        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"@-_.+:".contains(&byte);
+        let is_account = |name: &str| !name.is_empty() && name.bytes().all(harmless);
+        let mut names = self.delegates.iter().chain([&self.principal]);
+        match names.find(|name| !is_account(name)) {
+            Some(name) => Err(TokenError::new(format!(
+                "{name:?} isn't the e-mail address of a service account to impersonate"
+            ))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -124,6 +124,29 @@ async fn an_impersonated_login_is_narrowed_at_the_end_of_the_chain() {
 }
 
 #[tokio::test]
+async fn only_a_service_account_can_be_impersonated() {
+    let fake = Fake::start().await;
+    for (target, delegate) in [
+        ("", "d@p.iam.gserviceaccount.com"),
+        (
+            "t@p.iam.gserviceaccount.com/../x",
+            "d@p.iam.gserviceaccount.com",
+        ),
+        ("t@p.iam.gserviceaccount.com", "d?x"),
+    ] {
+        let credentials = Credentials::token("source".into()).impersonate(target, [delegate]);
+        let error = fake.builder().credentials(credentials).build().await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::Config(_)), "{error}");
+        assert!(
+            chain(&error).contains("to impersonate"),
+            "{}",
+            chain(&error)
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_impersonation_of_the_files_own_making_works_too() {
     let fake = Fake::start().await;
     let url = format!(
