@@ -252,8 +252,8 @@ impl BridgeBuilder {
     }
 
     /// How many connections may be on their way at once: accepted, but without a stream to the
-    /// instance yet. 128 unless this is called; a client that gives up frees its place. Those beyond are refused with `53300`, and those
-    /// beyond twice as many are closed without a word.
+    /// instance yet. 128 unless this is called; a client that gives up frees its place. Those beyond
+    /// are refused with `53300`, and those beyond twice as many are closed without a word.
     ///
     /// Established connections are not counted: a pool's size and the server's `max_connections`
     /// limit those.

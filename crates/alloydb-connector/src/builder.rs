@@ -29,6 +29,9 @@ use crate::{
 /// How the connector names itself.
 const USER_AGENT: &str = concat!("alloydb-rust-connector/", env!("CARGO_PKG_VERSION"));
 
+/// What is longer is as good as no end at all, and can't be added to a point in time.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 365);
+
 /// Describes a dialer. Every option has a default; mistakes are reported by [`build`].
 ///
 /// [`build`]: DialerBuilder::build
@@ -162,27 +165,31 @@ impl DialerBuilder {
         self
     }
 
-    /// The proxy on the way; [`Proxy::from_environment`] unless set.
+    /// The proxy on the way; [`Proxy::from_environment`] unless set. Tokens that Google's library
+    /// fetches (the metadata server, users, workload identity) always go the environment's way.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = proxy;
         self
     }
 
-    /// The period of TCP keep-alive, 30 seconds unless set; `None` switches it off.
+    /// The period of TCP keep-alive, 30 seconds unless set; `None` switches it off. Whole seconds,
+    /// from one to 32,767, which is what operating systems take; what is beyond is cut.
     pub fn tcp_keep_alive(mut self, period: Option<Duration>) -> Self {
         self.keep_alive = period;
         self
     }
 
-    /// For name lookup, TCP, proxy and TLS handshake of one dial together; 30 seconds unless set.
+    /// For name lookup, TCP, proxy and TLS handshake of one dial together; 30 seconds unless set, a
+    /// year at most.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.connect_timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 
-    /// For one refresh with all its calls and retries; 60 seconds unless set.
+    /// For one refresh with all its calls and retries; 60 seconds unless set, a year at most. A login
+    /// token is waited for as long.
     pub fn refresh_timeout(mut self, timeout: Duration) -> Self {
-        self.refresh_timeout = timeout;
+        self.refresh_timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 
@@ -192,8 +199,10 @@ impl DialerBuilder {
         self
     }
 
-    /// What to trust for the admin API and the token endpoints, in PEM, in place of the system's
-    /// roots. Instances are always held against their cluster's CA alone.
+    /// What to trust for the admin API, for impersonation and for service accounts' token endpoints,
+    /// in PEM, in place of the system's roots. Other kinds of credentials, workload identity among
+    /// them, are fetched by Google's library, which trusts the system's. Instances are always held
+    /// against their cluster's CA alone.
     pub fn root_certificates(mut self, pem: impl Into<String>) -> Self {
         self.root_certificates = Some(pem.into());
         self
@@ -249,6 +258,7 @@ impl DialerBuilder {
         let around = Surroundings {
             http,
             universe: universe.to_owned(),
+            plaintext: self.plaintext,
             iam_endpoint: iam_endpoint.as_str().trim_end_matches('/').to_owned(),
         };
         let of_login = self.login_credentials.as_ref().unwrap_or(&self.credentials);
@@ -320,7 +330,7 @@ impl DialerBuilder {
             .map_err(|error| mistake(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Http::new(tls, &self.proxy, user_agent).map_err(|_| {
+        Http::new(&tls, &self.proxy, &user_agent).map_err(|_| {
             ConfigError::new(Mistake::Proxy {
                 variable: "the builder",
                 reason: "it can't be used for HTTP",

@@ -18,7 +18,7 @@ pub(crate) use cache::Cached;
 pub(crate) use token::secret;
 pub use token::{AccessToken, TokenError, TokenSource};
 
-use crate::admin::Http;
+use crate::admin::{Http, Plaintext};
 use impersonation::Impersonation;
 use service_account::ServiceAccount;
 
@@ -155,6 +155,8 @@ pub(crate) struct Surroundings {
     pub(crate) http: Http,
     /// The universe domain of the dialer.
     pub(crate) universe: String,
+    /// Whether a token endpoint beyond loopback may be asked in the clear.
+    pub(crate) plaintext: Plaintext,
     /// Where `generateAccessToken` is, with scheme and without a trailing slash.
     pub(crate) iam_endpoint: String,
 }
@@ -210,11 +212,27 @@ impl Credentials {
         let mut resolved = self.kind.resolve(own_purpose, around)?;
         let last = self.impersonated.len().saturating_sub(1);
         for (at, target) in self.impersonated.iter().enumerate() {
+            target.check()?;
             let scope = if at == last { purpose } else { Purpose::Admin }.scope();
             let impersonation = Impersonation::new(resolved.source, target, scope, around);
             resolved.source = Arc::new(Cached::new(impersonation));
         }
         Ok(resolved)
+    }
+}
+
+impl Target {
+    /// The names go into a URL's path, where a slash or a question mark would ask for another thing.
+    fn check(&self) -> Result<(), TokenError> {
+        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"@-_.+:".contains(&byte);
+        let is_account = |name: &str| !name.is_empty() && name.bytes().all(harmless);
+        let mut names = self.delegates.iter().chain([&self.principal]);
+        match names.find(|name| !is_account(name)) {
+            Some(name) => Err(TokenError::new(format!(
+                "{name:?} isn't the e-mail address of a service account to impersonate"
+            ))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -21,6 +21,11 @@ use crate::{DialError, DialFailure, Error, InstanceUri, tls};
 /// Where AlloyDB's connectors go; nothing can change it but a dial function.
 const PORT: u16 = 5433;
 
+/// Systems count keep-alive in whole seconds and refuse more than `MAX_TCP_KEEPIDLE` of them:
+/// <https://github.com/torvalds/linux/blob/v6.12/include/net/tcp.h>
+const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
+
 /// How a dialer reaches instances.
 pub(crate) struct Way {
     pub(crate) function: Option<Arc<dyn DialFunction>>,
@@ -105,6 +110,7 @@ impl Way {
         if let Some(tcp) = socket.tcp() {
             tcp.set_nodelay(true)?;
             if let Some(period) = self.keep_alive {
+                let period = period.clamp(LEAST_KEEP_ALIVE, LONGEST_KEEP_ALIVE);
                 let keep_alive = TcpKeepalive::new().with_time(period).with_interval(period);
                 SockRef::from(tcp).set_tcp_keepalive(&keep_alive)?;
             }
@@ -134,17 +140,34 @@ async fn tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> 
 }
 
 async fn through(proxy: &Through, host: &str, deadline: Instant) -> io::Result<TcpStream> {
-    let (proxy_host, proxy_port) = proxy.proxy();
-    let connection = tcp(proxy_host, proxy_port, deadline).await?;
-    if proxy.lookup() == Lookup::Here && host.parse::<IpAddr>().is_err() {
-        let mut addresses = tokio::net::lookup_host((host, PORT)).await?;
-        let first = addresses.next();
-        let first = first
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?;
-        let address = first.ip().to_string();
-        return proxy.connect(connection, &address, PORT).await;
+    if proxy.lookup() == Lookup::Proxy || host.parse::<IpAddr>().is_ok() {
+        return through_to(proxy, &[host.to_owned()], deadline).await;
     }
-    proxy.connect(connection, host, PORT).await
+    let addresses = tokio::net::lookup_host((host, PORT)).await?;
+    let hosts: Vec<_> = addresses.map(|address| address.ip().to_string()).collect();
+    through_to(proxy, &hosts, deadline).await
+}
+
+/// Asks the proxy for each of the hosts with a share of the time that is left; a refusal costs the
+/// connection to the proxy.
+async fn through_to(proxy: &Through, hosts: &[String], deadline: Instant) -> io::Result<TcpStream> {
+    let (proxy_host, proxy_port) = proxy.proxy();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut to_try = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+    for host in hosts {
+        let share = deadline.saturating_duration_since(Instant::now()) / to_try;
+        to_try -= 1;
+        let connected = async {
+            let connection = tcp(proxy_host, proxy_port, Instant::now() + share).await?;
+            proxy.connect(connection, host, PORT).await
+        };
+        match timeout(share, connected).await {
+            Ok(Ok(tcp)) => return Ok(tcp),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(last)
 }
 
 async fn handshake(
@@ -169,9 +192,39 @@ async fn handshake(
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_each_address_of_a_name() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serve = async {
+            let mut asked = Vec::new();
+            // "Host unreachable", then "succeeded".
+            for reply in [4, 0] {
+                let (mut tcp, _) = listener.accept().await.unwrap();
+                let mut greeting = [0; 3];
+                tcp.read_exact(&mut greeting).await.unwrap();
+                tcp.write_all(&[5, 0]).await.unwrap();
+                let mut request = [0; 10];
+                tcp.read_exact(&mut request).await.unwrap();
+                asked.push(request[4..8].to_vec());
+                tcp.write_all(&[5, reply, 0, 1, 0, 0, 0, 0, 0, 0])
+                    .await
+                    .unwrap();
+            }
+            asked
+        };
+        let proxy = Through::parse(&format!("socks5://127.0.0.1:{port}"), "the builder").unwrap();
+        let hosts = ["10.0.0.1".to_owned(), "10.0.0.2".to_owned()];
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let (connected, asked) = tokio::join!(through_to(&proxy, &hosts, deadline), serve);
+        connected.unwrap();
+        assert_eq!(asked, [[10, 0, 0, 1], [10, 0, 0, 2]]);
+    }
 
     #[tokio::test]
     async fn each_address_of_a_name_is_tried() {

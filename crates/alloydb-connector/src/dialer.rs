@@ -303,20 +303,20 @@ impl Inner {
     }
 
     /// Asked on the dialer's runtime, where the HTTP connections live. Cancel safe: the request goes
-    /// on and its answer is cached.
+    /// on, for no longer than anybody would wait for it, and its answer is cached.
     async fn login_token(&self) -> Result<AccessToken, TokenError> {
         let login = self.login.clone();
-        let asked = self.runtime.spawn(async move { login.token().await });
-        match timeout(self.token_timeout, asked).await {
-            Ok(Ok(token)) => token,
+        let after = self.token_timeout;
+        let late = || TokenError::new(format!("no answer within {after:?}"));
+        // The task has an end of its own: a source that hangs would else keep one for every dial.
+        let asked = async move { timeout(after, login.token()).await };
+        match timeout(after, self.runtime.spawn(asked)).await {
+            Ok(Ok(Ok(token))) => token,
             Ok(Err(error)) if error.is_panic() => Err(TokenError::new(
                 "the token source panicked, which is a defect",
             )),
             Ok(Err(_)) => Err(TokenError::new("the dialer's runtime has ended")),
-            Err(_) => Err(TokenError::new(format!(
-                "no answer within {:?}",
-                self.token_timeout
-            ))),
+            Ok(Ok(Err(_))) | Err(_) => Err(late()),
         }
     }
 }

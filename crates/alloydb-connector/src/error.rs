@@ -27,8 +27,9 @@ pub enum Error {
     /// The login credentials gave no token, and no instance was being dialled.
     #[error("the login credentials gave no access token")]
     Login(#[source] TokenError),
-    /// The dialer was closed.
+    /// The dialer was closed, or the runtime that it was built in has ended.
     #[error("the dialer is closed{}", of_instance(.instance.as_ref()))]
+    #[non_exhaustive]
     Closed {
         /// What was to be dialled, if it was an instance.
         instance: Option<InstanceUri>,
@@ -117,6 +118,7 @@ impl ConfigError {
 pub enum Mistake {
     /// The instance has no address of the type that was asked for.
     #[error("the instance has no {ip_type} address; it has {present}")]
+    #[non_exhaustive]
     NoSuchAddress {
         /// What was asked for.
         ip_type: IpType,
@@ -125,28 +127,33 @@ pub enum Mistake {
     },
     /// A static connection info file doesn't know the instance.
     #[error("the static connection info file {} doesn't have the instance", .path.display())]
+    #[non_exhaustive]
     UnknownInstance {
         /// The file.
         path: PathBuf,
     },
     /// A static connection info file can't be read.
     #[error("the static connection info file {} can't be used: {reason}", .path.display())]
+    #[non_exhaustive]
     StaticFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// The admin endpoint isn't a URL of the form `https://host[:port]`.
-    #[error("invalid admin endpoint {endpoint:?}: {reason}")]
+    /// The endpoint of the admin API or of IAM credentials isn't a URL of the form
+    /// `https://host[:port]`.
+    #[error("invalid endpoint {endpoint:?}: {reason}")]
+    #[non_exhaustive]
     Endpoint {
-        /// As it was given.
+        /// As it was given, but without a login.
         endpoint: String,
         /// What is wrong with it.
         reason: &'static str,
     },
     /// The certificates to trust for the admin endpoint can't be read.
     #[error("the root certificates for the admin endpoint can't be used: {reason}")]
+    #[non_exhaustive]
     RootCertificates {
         /// What is wrong with them.
         reason: String,
@@ -159,6 +166,7 @@ pub enum Mistake {
         "the credentials are of the universe {credentials:?}, the dialer is of {dialer:?}: \
          set the universe domain of both alike"
     )]
+    #[non_exhaustive]
     UniverseDomain {
         /// The universe domain of the credentials.
         credentials: String,
@@ -167,12 +175,14 @@ pub enum Mistake {
     },
     /// The RSA key can't be used.
     #[error("the RSA key can't be used: {reason}")]
+    #[non_exhaustive]
     RsaKey {
         /// What is wrong with it.
         reason: &'static str,
     },
     /// A proxy's URL can't be used.
     #[error("invalid proxy in {variable}: {reason}")]
+    #[non_exhaustive]
     Proxy {
         /// Where it came from: an environment variable's name, or `the builder`.
         variable: &'static str,
@@ -181,6 +191,7 @@ pub enum Mistake {
     },
     /// A text that is sent in a header has characters that a header can't have.
     #[error("{option} {value:?} can't be sent in a header")]
+    #[non_exhaustive]
     Header {
         /// The builder's option.
         option: &'static str,
@@ -189,6 +200,7 @@ pub enum Mistake {
     },
     /// Two options of the builder exclude each other.
     #[error("{first} and {second} exclude each other")]
+    #[non_exhaustive]
     Conflict {
         /// One of them.
         first: &'static str,
@@ -197,6 +209,7 @@ pub enum Mistake {
     },
     /// A duration that must be positive is zero.
     #[error("{option} is zero")]
+    #[non_exhaustive]
     ZeroDuration {
         /// The builder's option.
         option: &'static str,
@@ -284,6 +297,7 @@ impl RefreshError {
 pub enum RefreshFailure {
     /// The admin API said no.
     #[error("{call} was answered {code} {status}{}: {message}", reason_of(.reason.as_deref()))]
+    #[non_exhaustive]
     Status {
         /// The method of the admin API.
         call: &'static str,
@@ -298,12 +312,14 @@ pub enum RefreshFailure {
     },
     /// It took too long.
     #[error("no answer within {after:?}")]
+    #[non_exhaustive]
     Timeout {
         /// How long.
         after: Duration,
     },
     /// The admin API could not be reached.
     #[error("{call} could not be sent")]
+    #[non_exhaustive]
     Transport {
         /// The method of the admin API.
         call: &'static str,
@@ -313,6 +329,7 @@ pub enum RefreshFailure {
     Token,
     /// The answer makes no sense.
     #[error("{call} was answered with {what}")]
+    #[non_exhaustive]
     BadAnswer {
         /// The method of the admin API.
         call: &'static str,
@@ -321,6 +338,7 @@ pub enum RefreshFailure {
     },
     /// The certificate that came is expired already.
     #[error("the new certificate expired {ago:?} ago; compare this machine's clock")]
+    #[non_exhaustive]
     Expired {
         /// How long ago.
         ago: Duration,
@@ -330,6 +348,7 @@ pub enum RefreshFailure {
         "the credentials are of the universe {credentials:?}, the dialer is of {dialer:?}: \
          set the universe domain of both alike"
     )]
+    #[non_exhaustive]
     UniverseDomain {
         /// The universe domain of the credentials.
         credentials: String,
@@ -422,6 +441,7 @@ pub enum DialFailure {
     Token,
     /// No connection: name lookup, TCP, proxy or dial function.
     #[error("no connection to port 5433")]
+    #[non_exhaustive]
     Tcp {
         /// The kind of the underlying error.
         kind: io::ErrorKind,
@@ -434,6 +454,7 @@ pub enum DialFailure {
     Tls,
     /// Lookup, connection and handshake took longer than the connect timeout.
     #[error("no TLS connection within {after:?}")]
+    #[non_exhaustive]
     Timeout {
         /// The connect timeout.
         after: Duration,

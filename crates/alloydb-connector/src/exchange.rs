@@ -30,6 +30,7 @@ const MAX_ANSWER: u32 = 16 * 1024;
 pub enum ExchangeError {
     /// The server said why.
     #[error("the server refused the metadata exchange: {text:?}")]
+    #[non_exhaustive]
     Refused {
         /// The server's own words; may be empty.
         text: String,
@@ -39,6 +40,7 @@ pub enum ExchangeError {
     Unspecified,
     /// PostgreSQL answered instead, so no AlloyDB server takes the exchange here.
     #[error("the server answered with a PostgreSQL error: {sqlstate} {message}")]
+    #[non_exhaustive]
     Postgres {
         /// The error's SQLSTATE.
         sqlstate: String,
@@ -51,12 +53,14 @@ pub enum ExchangeError {
         "the server rejected the client certificate ({alert}); it may have expired or be of \
          another cluster"
     )]
+    #[non_exhaustive]
     CertificateRejected {
         /// The TLS alert.
         alert: String,
     },
     /// The answer claims to be larger than any answer is.
     #[error("the answer to the metadata exchange claims {length} bytes, more than {MAX_ANSWER}")]
+    #[non_exhaustive]
     TooLarge {
         /// The length that was claimed.
         length: u32,
@@ -75,6 +79,7 @@ pub enum ExchangeError {
     Io(#[source] io::Error),
     /// The server was silent for too long.
     #[error("no answer to the metadata exchange within {after:?}")]
+    #[non_exhaustive]
     Timeout {
         /// The time for request and answer together.
         after: Duration,

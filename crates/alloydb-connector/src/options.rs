@@ -18,6 +18,7 @@ pub enum IamLogin {
 
 /// When certificates are renewed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RefreshStrategy {
     /// In the background, well before they expire.
     #[default]

@@ -55,7 +55,7 @@ impl Proxy {
         Self(Choice::Environment)
     }
 
-    /// One proxy for everything, the admin API too: `socks5://`, `socks5h://` (which lets the proxy
+    /// One proxy for everything, the admin API and loopback too: `socks5://`, `socks5h://` (which lets the proxy
     /// look names up) or `http://`, with `user:password@` where the proxy wants it.
     pub fn url(url: &str) -> Result<Self, ConfigError> {
         let through = Through::parse(url, "the builder")?;
@@ -73,6 +73,10 @@ impl Proxy {
             Choice::Environment => client,
             Choice::Url { url, .. } => client.proxy(reqwest::Proxy::all(url.expose_secret())?),
         })
+    }
+
+    pub(crate) fn is_of_environment(&self) -> bool {
+        matches!(self.0, Choice::Environment)
     }
 
     /// The way to instances.

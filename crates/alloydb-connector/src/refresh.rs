@@ -8,7 +8,7 @@ mod schedule;
 mod static_file;
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
 
@@ -27,6 +27,8 @@ pub(crate) struct Material {
     /// The client certificate's end.
     pub(crate) expires_at: SystemTime,
     pub(crate) refreshed_at: SystemTime,
+    /// How long the certificate was valid when it came.
+    pub(crate) life: Duration,
 }
 
 impl Material {

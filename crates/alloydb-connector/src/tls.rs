@@ -38,7 +38,9 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 pub(crate) fn client_config(chain: &Chain, key: &RsaKey) -> Result<ClientConfig, TlsError> {
     let provider = provider();
     let mut roots = RootCertStore::empty();
-    roots.add(chain.root.clone()).map_err(TlsError::Root)?;
+    for root in &chain.roots {
+        roots.add(root.clone()).map_err(TlsError::Root)?;
+    }
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(TlsError::Verifier)?;

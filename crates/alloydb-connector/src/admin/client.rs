@@ -48,7 +48,7 @@ impl AdminClient {
     pub(crate) fn endpoint(text: &str, plaintext: Plaintext) -> Result<Url, ConfigError> {
         let refuse = |reason| {
             ConfigError::new(Mistake::Endpoint {
-                endpoint: text.to_owned(),
+                endpoint: without_login(text),
                 reason,
             })
         };
@@ -82,7 +82,12 @@ impl AdminClient {
         let url = self.url(&format!("{instance}/{CONNECTION_INFO}"));
         let headers = self.headers(instance.as_str(), token);
         let headers = headers.map_err(|error| failed(instance, CONNECTION_INFO, error))?;
-        let request = || self.http.client().get(url.clone()).headers(headers.clone());
+        let request = || {
+            self.http
+                .towards(url.as_str())
+                .get(url.clone())
+                .headers(headers.clone())
+        };
         let body = retrying(deadline, || call(request())).await;
         read(instance, CONNECTION_INFO, body)
     }
@@ -105,7 +110,7 @@ impl AdminClient {
         let headers = self.headers(cluster, token);
         let headers = headers.map_err(|error| failed(instance, CLIENT_CERTIFICATE, error))?;
         let request = || {
-            let request = self.http.client().post(url.clone());
+            let request = self.http.towards(url.as_str()).post(url.clone());
             request.headers(headers.clone()).json(&body)
         };
         let body = retrying(deadline, || call(request())).await;
@@ -146,13 +151,24 @@ impl AdminClient {
     }
 }
 
+/// A URL as an error may show it.
+fn without_login(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((before, host)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            format!("{scheme}://...@{host}")
+        }
+        None => text.to_owned(),
+    }
+}
+
 /// The routing header has the URI URL-encoded, but for its slashes.
 fn routing(parent: &str) -> HeaderValue {
     let encoded = format!("parent={}", parent.replace(':', "%3A"));
     HeaderValue::try_from(encoded).expect("an instance URI is letters, digits, and -_.:/")
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
@@ -229,13 +245,21 @@ mod tests {
             "ftp://localhost",
             "alloydb.googleapis.com",
             "localhost:9080",
-            "https://user:secret@host",
             "https://host/?q",
         ] {
             let error = AdminClient::endpoint(bad, Plaintext::LoopbackOnly).unwrap_err();
             assert!(error.to_string().contains(bad), "{error}");
         }
         assert!(AdminClient::endpoint("http://10.0.0.1", Plaintext::DangerAnywhere).is_ok());
+    }
+
+    #[test]
+    fn an_endpoint_with_a_password_is_refused_without_showing_it() {
+        for bad in ["https://user:secret@host", "https://user:secret@ho st"] {
+            let error = AdminClient::endpoint(bad, Plaintext::LoopbackOnly).unwrap_err();
+            let text = error.to_string();
+            assert!(!text.contains("secret") && text.contains("@ho"), "{text}");
+        }
     }
 
     #[test]

@@ -7,8 +7,10 @@ use ::http::{HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 use super::ApiStatus;
+use super::client::is_loopback;
 use super::retry::retrying;
 use crate::credentials::AccessToken;
 use crate::proxy::Proxy;
@@ -25,6 +27,9 @@ const MAX_BODY: usize = 256 * 1024;
 #[derive(Clone)]
 pub(crate) struct Http {
     client: Client,
+    /// For loopback, where `client` has the environment's proxies. Plain HTTP is good enough there,
+    /// and a proxy would carry the bearer token across the network.
+    loopback: Option<Client>,
 }
 
 /// Why there is no answer.
@@ -63,17 +68,24 @@ impl HttpError {
 impl Http {
     /// A client that trusts what `tls` trusts.
     pub(crate) fn new(
-        tls: rustls::ClientConfig,
+        tls: &rustls::ClientConfig,
         proxy: &Proxy,
-        user_agent: HeaderValue,
+        user_agent: &HeaderValue,
     ) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(user_agent)
-            // A redirect would carry the bearer token to wherever it points.
-            .redirect(reqwest::redirect::Policy::none());
-        let client = proxy.apply(client)?.build()?;
-        Ok(Self { client })
+        let builder = || {
+            Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .user_agent(user_agent.clone())
+                // A redirect would carry the bearer token to wherever it points.
+                .redirect(reqwest::redirect::Policy::none())
+        };
+        let client = proxy.apply(builder())?.build()?;
+        let loopback = if proxy.is_of_environment() {
+            Some(builder().no_proxy().build()?)
+        } else {
+            None
+        };
+        Ok(Self { client, loopback })
     }
 
     /// Posts JSON with a bearer token; retried until the token timeout.
@@ -84,7 +96,8 @@ impl Http {
         body: &(impl Serialize + Sync),
     ) -> Result<Vec<u8>, HttpError> {
         let headers = bearer(token)?;
-        let request = || self.client.post(url).headers(headers.clone()).json(body);
+        let client = self.towards(url);
+        let request = || client.post(url).headers(headers.clone()).json(body);
         let deadline = Instant::now() + TOKEN_TIMEOUT;
         retrying(deadline, || call(request())).await
     }
@@ -98,17 +111,23 @@ impl Http {
         let body: String = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)
             .finish();
+        let client = self.towards(url);
         let request = || {
             let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-            let request = self.client.post(url).body(body.clone());
+            let request = client.post(url).body(body.clone());
             request.header(::http::header::CONTENT_TYPE, kind)
         };
         let deadline = Instant::now() + TOKEN_TIMEOUT;
         retrying(deadline, || call(request())).await
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// The client that this URL is to be asked with.
+    pub(crate) fn towards(&self, url: &str) -> &Client {
+        let is_local = || Url::parse(url).is_ok_and(|url| is_loopback(&url));
+        match &self.loopback {
+            Some(loopback) if is_local() => loopback,
+            _ => &self.client,
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct ApiStatus {
 #[derive(Deserialize)]
 struct Envelope {
     error: Body,
+    /// What token endpoints say beside their code.
+    error_description: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -63,15 +65,22 @@ impl ApiStatus {
             reason: None,
             retry_after,
         };
-        match serde_json::from_slice::<Envelope>(body).map(|envelope| envelope.error) {
-            Ok(Body::Api(error)) => {
+        let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else {
+            return read;
+        };
+        match envelope.error {
+            Body::Api(error) => {
                 read.status = printable(&error.status);
                 read.message = printable(&error.message);
                 let reasons = error.details.into_iter().filter_map(|detail| detail.reason);
                 read.reason = reasons.map(|reason| printable(&reason)).next();
             }
-            Ok(Body::OAuth(code)) => read.message = printable(&code),
-            Err(_) => {}
+            Body::OAuth(code) => {
+                read.status = printable(&code);
+                if let Some(description) = envelope.error_description {
+                    read.message = printable(&description);
+                }
+            }
         }
         read
     }
@@ -107,6 +116,16 @@ mod tests {
         assert_eq!(status.status, "PERMISSION_DENIED");
         assert_eq!(status.message, "no permission");
         assert_eq!(status.reason.as_deref(), Some("SERVICE_DISABLED"));
+    }
+
+    #[test]
+    fn a_token_endpoints_error_is_told_with_its_description() {
+        let body = br#"{"error":"invalid_grant","error_description":"Token has been revoked."}"#;
+        let status = ApiStatus::read(400, &HeaderMap::new(), body);
+        assert_eq!(
+            status.to_string(),
+            "400 invalid_grant: Token has been revoked."
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use google_cloud_auth::credentials::{
 };
 use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{AccessToken, Purpose, TokenError, TokenSource};
 use crate::BoxFuture;
@@ -21,9 +22,16 @@ const LIBRARY: &str = "Google's credentials library gave no token";
 pub(crate) struct Adapter {
     recipe: Recipe,
     purpose: Purpose,
-    current: Mutex<Option<AccessTokenCredentials>>,
+    current: Mutex<Current>,
     /// The library's background task must live on the dialer's runtime, whoever asks.
     runtime: Handle,
+}
+
+#[derive(Default)]
+struct Current {
+    credentials: Option<AccessTokenCredentials>,
+    /// How often they were built.
+    generation: u64,
 }
 
 enum Recipe {
@@ -52,28 +60,42 @@ impl Adapter {
         Ok(Self {
             recipe,
             purpose,
-            current: Mutex::new(first),
+            current: Mutex::new(Current {
+                credentials: first,
+                generation: 0,
+            }),
             runtime,
         })
     }
 
-    fn current(&self) -> Result<AccessTokenCredentials, TokenError> {
+    fn current(&self) -> Result<(AccessTokenCredentials, u64), TokenError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(credentials) = &*current {
-            return Ok(credentials.clone());
+        if let Some(credentials) = &current.credentials {
+            return Ok((credentials.clone(), current.generation));
         }
         let _on_the_runtime = self.runtime.enter();
         let built = self.recipe.build(self.purpose)?;
-        *current = Some(built.clone());
-        Ok(built)
+        current.credentials = Some(built.clone());
+        current.generation += 1;
+        Ok((built, current.generation))
+    }
+
+    /// Throws away what has failed for good, but not what was built since: a thousand callers who
+    /// fail together build one replacement, which asks Google once.
+    fn discard(&self, failed: u64) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.generation == failed {
+            current.credentials = None;
+        }
     }
 
     async fn fetch(&self) -> Result<AccessToken, TokenError> {
-        let credentials = self.current()?;
+        let (credentials, generation) = self.current()?;
         // In a task of its own, because the library panics for ever when its own task has.
         let asked = self
             .runtime
             .spawn(async move { credentials.access_token().await });
+        let asked = AbortOnDropHandle::new(asked);
         let error = match asked.await {
             Ok(Ok(token)) => return Ok(AccessToken::new(token.token.into(), None)),
             Ok(Err(error)) if error.is_transient() => {
@@ -82,13 +104,14 @@ impl Adapter {
             Ok(Err(error)) => TokenError::caused(LIBRARY, error),
             Err(error) => TokenError::caused(LIBRARY, error),
         };
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.discard(generation);
         Err(error)
     }
 
     /// The universe, as the metadata server says it.
     pub(crate) async fn universe(&self) -> Option<String> {
-        self.current().ok()?.universe_domain().await
+        let (credentials, _) = self.current().ok()?;
+        credentials.universe_domain().await
     }
 }
 

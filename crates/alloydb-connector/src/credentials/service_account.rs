@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::{AccessToken, Surroundings, TokenError, TokenSource, secret};
 use crate::BoxFuture;
-use crate::admin::Http;
+use crate::admin::{AdminClient, Http};
 
 /// What Google accepts at most.
 const ASSERTION_LIFE: Duration = Duration::from_hours(1);
@@ -63,12 +63,16 @@ impl ServiceAccount {
             .map_err(|_| unreadable())?;
         let key = KeyPair::from_pkcs8(key.secret_pkcs8_der()).map_err(|_| unreadable())?;
         let default_uri = || format!("https://oauth2.{}/token", around.universe);
+        let token_uri = file.token_uri.unwrap_or_else(default_uri);
+        // A signed assertion is as good as a token, so it gets no more exposed than one.
+        AdminClient::endpoint(&token_uri, around.plaintext)
+            .map_err(|error| TokenError::caused("the service account's token_uri", error))?;
         Ok(Self {
             http: around.http.clone(),
             key,
             key_id: file.private_key_id,
             email: file.client_email,
-            token_uri: file.token_uri.unwrap_or_else(default_uri),
+            token_uri,
             scope,
         })
     }

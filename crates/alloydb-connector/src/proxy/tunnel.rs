@@ -18,6 +18,9 @@ use crate::{ConfigError, Mistake};
 /// An answer to CONNECT is a status line and a few headers.
 const MAX_ANSWER: usize = 8 * 1024;
 
+/// More of a refusal than this helps nobody.
+const MAX_QUOTE: usize = 256;
+
 /// One proxy.
 #[derive(Clone)]
 pub(crate) enum Through {
@@ -155,11 +158,13 @@ async fn connect(
     request.push_str("\r\n");
     tcp.write_all(request.as_bytes()).await?;
     let answer = head(&mut tcp).await?;
-    let status = answer.split(' ').nth(1).unwrap_or_default();
+    // The reason may be missing, and then many leave out the space before it too.
+    let status = answer.split_whitespace().nth(1).unwrap_or_default();
     if answer.starts_with("HTTP/1.") && status.len() == 3 && status.starts_with('2') {
         return Ok(tcp);
     }
-    let line: String = answer.chars().take_while(|c| !c.is_control()).collect();
+    let line = answer.chars().take_while(|letter| !letter.is_control());
+    let line: String = line.take(MAX_QUOTE).collect();
     Err(io::Error::other(format!("the proxy answered {line:?}")))
 }
 

@@ -5,7 +5,7 @@
 //! thrown away while its dialer lives, so its limiter survives every failure.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -51,6 +51,18 @@ struct State {
     finished: u64,
     /// A refresh runs, waits for the limiter, or has been asked for.
     busy: bool,
+    /// The task is gone, so there will be no further refresh.
+    ended: bool,
+}
+
+/// An entry in its task's hands. A runtime that shuts down throws tasks away without a word; those
+/// who wait learn of it here.
+struct Running(Arc<Entry>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.state.send_modify(|state| state.ended = true);
+    }
 }
 
 impl Entry {
@@ -67,7 +79,7 @@ impl Entry {
             wake: Notify::new(),
             limiter: Mutex::new(Limiter::new(Instant::now())),
         });
-        let run = entry.clone().run(fetch);
+        let run = Self::run(Running(entry.clone()), fetch);
         (entry, run)
     }
 
@@ -92,13 +104,14 @@ impl Entry {
             return Err(failure.into());
         }
         let finished = state.finished;
-        self.demand();
+        self.demand(|state| state.finished == finished);
         let state = self.next(finished).await?;
-        let now = self.pace.clock.now();
-        match (&state.material, &state.failure) {
-            (Some(material), _) if material.is_valid(now) => Ok((material.clone(), CacheUse::Miss)),
-            (_, Some(failure)) => Err(failure.clone().into()),
-            (_, None) => Err(self.timed_out().into()),
+        if let Some(material) = state.valid(self.pace.clock.now()) {
+            return Ok((material, CacheUse::Miss));
+        }
+        match state.failure {
+            Some(failure) => Err(failure.into()),
+            None => Err(self.expired(&state).into()),
         }
     }
 
@@ -114,7 +127,7 @@ impl Entry {
                 _ => state.finished,
             }
         };
-        self.demand();
+        self.demand(|state| state.finished == finished);
         let state = self.next(finished).await?;
         Ok(state.material.filter(|now| !Arc::ptr_eq(now, seen)))
     }
@@ -122,14 +135,7 @@ impl Entry {
     /// Asks for a refresh because a dial with `failed` went wrong. What is newer already is not
     /// renewed again, so that a thousand failed dials force one refresh.
     pub(crate) fn force(&self, failed: &Arc<Material>) {
-        let same = {
-            let state = self.state.borrow();
-            let current = state.material.as_ref();
-            current.is_some_and(|current| Arc::ptr_eq(current, failed))
-        };
-        if same {
-            self.demand();
-        }
+        self.demand(|state| state.has(failed));
     }
 
     pub(crate) fn status(&self) -> InstanceStatus {
@@ -150,7 +156,7 @@ impl Entry {
         if !material.is_valid(now) {
             return None;
         }
-        let life = lasts(material);
+        let life = material.life;
         let left = material.expires_at.duration_since(now).unwrap_or_default();
         let buffer = BUFFER.min(life / 2);
         if left > buffer {
@@ -159,7 +165,7 @@ impl Entry {
         match self.pace.strategy {
             // The timer is late: the machine was asleep, or refreshes fail.
             RefreshStrategy::Ahead => {
-                self.demand();
+                self.demand(|state| state.has(material));
                 Some(material.clone())
             }
             // What is still valid is better than to wait for the limiter.
@@ -173,22 +179,25 @@ impl Entry {
     /// The state after the refresh that is under way.
     async fn next(&self, finished: u64) -> Result<State, Error> {
         let mut changes = self.state.subscribe();
-        let ended = changes.wait_for(|state| state.finished != finished);
+        let ended = changes.wait_for(|state| state.finished != finished || state.ended);
         let patience = self.pace.refresh_timeout + LONGEST_PACE;
         tokio::select! {
             () = self.pace.closed.cancelled() => Err(self.closed()),
             ended = timeout(patience, ended) => match ended {
-                Ok(Ok(state)) => Ok(state.clone()),
+                Ok(Ok(state)) if state.finished != finished => Ok(state.clone()),
+                Ok(Ok(_)) => Err(self.closed()),
                 // The sender lives as long as this entry.
                 Ok(Err(_)) | Err(_) => Err(self.timed_out().into()),
             },
         }
     }
 
-    fn demand(&self) {
+    /// Asks for a refresh if none is under way, and if what it is wanted for still holds: between
+    /// the look at the state and the demand another refresh may have brought what is wanted.
+    fn demand(&self, wanted: impl FnOnce(&State) -> bool) {
         let asked = self.state.send_if_modified(|state| {
-            let first = !state.busy;
-            state.busy = true;
+            let first = !state.busy && wanted(state);
+            state.busy |= first;
             first
         });
         if asked {
@@ -210,19 +219,29 @@ impl Entry {
         }
     }
 
+    /// The clock jumped, or this task stood still for longer than the new certificate lived.
+    fn expired(&self, state: &State) -> RefreshError {
+        let end = state.material.as_ref().map(|material| material.expires_at);
+        let now = self.pace.clock.now();
+        let ago = end.and_then(|end| now.duration_since(end).ok());
+        let ago = ago.unwrap_or_default();
+        RefreshError::new(&self.instance, RefreshFailure::Expired { ago })
+    }
+
     fn timed_out(&self) -> RefreshError {
         let after = self.pace.refresh_timeout;
         RefreshError::new(&self.instance, RefreshFailure::Timeout { after })
     }
 
     /// The task: waits until a refresh is due or asked for, makes it, publishes what came.
-    async fn run(self: Arc<Self>, fetch: Arc<dyn Fetch>) {
-        let closed = self.pace.closed.clone();
+    async fn run(running: Running, fetch: Arc<dyn Fetch>) {
+        let entry = &running.0;
+        let closed = entry.pace.closed.clone();
         let refreshes = async {
             let mut due = None;
             loop {
-                if self.wait(due).await {
-                    due = self.refresh(&fetch).await;
+                if entry.wait(due).await {
+                    due = entry.refresh(&fetch).await;
                 }
             }
         };
@@ -293,7 +312,7 @@ impl Entry {
         let wall = self.pace.clock.now();
         let mut due = None;
         if let Ok(material) = &outcome {
-            let life = lasts(material);
+            let life = material.life;
             self.limiter().adapt(life, now);
             due = Some(now + schedule::jittered(schedule::wait(life), rand::random()));
         }
@@ -308,10 +327,7 @@ impl Entry {
                 Err(failure) => {
                     // While there is something to lose, it is tried again at the limiter's pace.
                     // Else, or if the answer was final, the next dial asks.
-                    let valid = state
-                        .material
-                        .as_ref()
-                        .is_some_and(|old| old.is_valid(wall));
+                    let valid = state.valid(wall).is_some();
                     due = (valid && !failure.is_terminal()).then_some(now);
                     state.failure = Some(failure);
                 }
@@ -324,10 +340,16 @@ impl Entry {
     }
 }
 
-/// How long the certificate was valid when it came.
-fn lasts(material: &Material) -> Duration {
-    let life = material.expires_at.duration_since(material.refreshed_at);
-    life.unwrap_or_default()
+impl State {
+    fn valid(&self, now: SystemTime) -> Option<Arc<Material>> {
+        let material = self.material.as_ref();
+        material.filter(|known| known.is_valid(now)).cloned()
+    }
+
+    fn has(&self, material: &Arc<Material>) -> bool {
+        let current = self.material.as_ref();
+        current.is_some_and(|current| Arc::ptr_eq(current, material))
+    }
 }
 
 /// An error with all its causes, in one line.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls_pki_types::DnsName;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -77,6 +78,7 @@ impl Fetcher {
             tls: Arc::new(tls),
             expires_at: chain.expires_at,
             refreshed_at,
+            life: chain.life(refreshed_at),
         })
     }
 
@@ -152,6 +154,12 @@ fn addresses(instance: &InstanceUri, info: &ConnectionInfo) -> Result<Addresses,
         public: address(&info.public_ip_address)?,
         psc: names.into_iter().find_map(|name| psc_name(name.as_deref())),
     };
+    // It goes into a proxy's request as it is, where a line break would begin a header.
+    if let Some(name) = addresses.psc()
+        && DnsName::try_from(name).is_err()
+    {
+        return Err(bad(format!("the DNS name {name:?}")));
+    }
     if addresses.is_empty() {
         return Err(bad("no address at all".to_owned()));
     }
@@ -195,6 +203,18 @@ mod tests {
         };
         let error = addresses(&instance(), &info).unwrap_err();
         assert!(error.to_string().contains("no address at all"), "{error}");
+    }
+
+    #[test]
+    fn a_dns_name_that_is_none_is_a_bad_answer() {
+        for name in ["a b", "a.goog\r\nX-Header: y", "a..goog."] {
+            let info = ConnectionInfo {
+                psc_dns_name: Some(name.to_owned()),
+                ..ConnectionInfo::default()
+            };
+            let error = addresses(&instance(), &info).unwrap_err();
+            assert!(error.to_string().contains("the DNS name"), "{error}");
+        }
     }
 
     #[test]

@@ -98,7 +98,11 @@ impl StaticFile {
     }
 
     fn find(&self, instance: &InstanceUri) -> Result<Arc<Material>, ConfigError> {
-        let loaded = self.load();
+        let loaded = match self.known(instance) {
+            // A file system may count time so coarsely that a new content looks like the old one.
+            Some(known) if !known.is_valid(self.clock.now()) => self.read(),
+            _ => self.load(),
+        };
         let known = self
             .known(instance)
             .filter(|known| known.is_valid(self.clock.now()));
@@ -120,13 +124,7 @@ impl StaticFile {
 
     /// Reads the file if it is another one than the last time.
     fn load(&self) -> Result<Arc<HashMap<InstanceUri, Arc<Material>>>, ConfigError> {
-        let failed =
-            |error: std::io::Error| ConfigError::new(refuse(&self.path, &error.to_string()));
-        let metadata = std::fs::metadata(&self.path).map_err(failed)?;
-        let stamp = Stamp {
-            modified: metadata.modified().ok(),
-            bytes: metadata.len(),
-        };
+        let stamp = self.stamp()?;
         let last = self
             .last
             .lock()
@@ -137,7 +135,13 @@ impl StaticFile {
         {
             return Ok(last.instances);
         }
-        let text = std::fs::read_to_string(&self.path).map_err(failed)?;
+        self.read()
+    }
+
+    fn read(&self) -> Result<Arc<HashMap<InstanceUri, Arc<Material>>>, ConfigError> {
+        // Taken before the content, so that a change in between is seen the next time.
+        let stamp = self.stamp()?;
+        let text = std::fs::read_to_string(&self.path).map_err(|error| self.failed(&error))?;
         let instances = self.parse(&SecretString::from(text));
         let instances =
             instances.map_err(|reason| ConfigError::new(refuse(&self.path, &reason)))?;
@@ -148,6 +152,18 @@ impl StaticFile {
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
         Ok(instances)
+    }
+
+    fn stamp(&self) -> Result<Stamp, ConfigError> {
+        let metadata = std::fs::metadata(&self.path).map_err(|error| self.failed(&error))?;
+        Ok(Stamp {
+            modified: metadata.modified().ok(),
+            bytes: metadata.len(),
+        })
+    }
+
+    fn failed(&self, error: &std::io::Error) -> ConfigError {
+        ConfigError::new(refuse(&self.path, &error.to_string()))
     }
 
     fn parse(&self, text: &SecretString) -> Result<HashMap<InstanceUri, Arc<Material>>, String> {
@@ -190,6 +206,7 @@ impl Instance {
             tls: Arc::new(tls),
             expires_at: chain.expires_at,
             refreshed_at: now,
+            life: chain.life(now),
         })
     }
 }

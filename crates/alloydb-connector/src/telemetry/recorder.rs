@@ -2,15 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
+use tokio::time::Instant;
 
 use super::{CacheUse, DialStatus, Dialled, RefreshStatus};
 use crate::{IamLogin, InstanceUri, RefreshStrategy};
 
-/// Byte counts go to the meter in portions of this size, and what is left at the end.
+/// Byte counts go to the meter in portions of this size, …
 const PORTION: u64 = 64 * 1024;
+
+/// … or when this long has passed since the last one, as in the official connectors; and what is
+/// left at the end.
+const PERIOD: Duration = Duration::from_secs(5);
 
 /// Records through the user's meter, or not at all.
 #[derive(Clone, Default)]
@@ -103,6 +109,7 @@ impl Telemetry {
                 bytes,
                 sent: 0,
                 received: 0,
+                told_at: Instant::now(),
             }
         });
         OpenConnection { counted }
@@ -152,25 +159,35 @@ struct Counted {
     bytes: Vec<KeyValue>,
     sent: u64,
     received: u64,
+    told_at: Instant,
 }
 
 impl OpenConnection {
     pub(crate) fn received(&mut self, bytes: usize) {
         if let Some(counted) = &mut self.counted {
             counted.received += bytes as u64;
-            counted.flush(PORTION);
+            counted.tell();
         }
     }
 
     pub(crate) fn sent(&mut self, bytes: usize) {
         if let Some(counted) = &mut self.counted {
             counted.sent += bytes as u64;
-            counted.flush(PORTION);
+            counted.tell();
         }
     }
 }
 
 impl Counted {
+    fn tell(&mut self) {
+        let now = Instant::now();
+        let is_late = now.saturating_duration_since(self.told_at) >= PERIOD;
+        if is_late {
+            self.told_at = now;
+        }
+        self.flush(if is_late { 1 } else { PORTION });
+    }
+
     fn flush(&mut self, least: u64) {
         let instruments = &self.instruments;
         for (count, counter) in [
@@ -194,5 +211,60 @@ impl Drop for Counted {
 impl fmt::Debug for OpenConnection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("OpenConnection")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::metrics::MeterProvider as _;
+    use opentelemetry_sdk::metrics::data::{
+        AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics, SumDataPoint,
+    };
+    use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
+
+    use super::*;
+
+    /// The sum that the meter knows by now.
+    fn sum(provider: &SdkMeterProvider, exporter: &InMemoryMetricExporter, name: &str) -> u64 {
+        provider.force_flush().unwrap();
+        let all = exporter.get_finished_metrics().unwrap();
+        let scopes = all
+            .last()
+            .into_iter()
+            .flat_map(ResourceMetrics::scope_metrics);
+        let metrics = scopes.flat_map(ScopeMetrics::metrics);
+        let named = metrics.filter(|metric| metric.name().ends_with(name));
+        named.map(|metric| total(metric.data())).sum()
+    }
+
+    fn total(data: &AggregatedMetrics) -> u64 {
+        let AggregatedMetrics::U64(MetricData::Sum(sum)) = data else {
+            return 0;
+        };
+        sum.data_points().map(SumDataPoint::value).sum()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_are_told_in_portions_after_a_while_and_in_the_end() {
+        let exporter = InMemoryMetricExporter::default();
+        let reader = PeriodicReader::builder(exporter.clone()).build();
+        let provider = SdkMeterProvider::builder().with_reader(reader).build();
+        let told = |name| sum(&provider, &exporter, name);
+        let telemetry = Telemetry::new(&provider.meter("test"));
+        let instance = "projects/p/locations/l/clusters/c/instances/i";
+        let mut open = telemetry.open(&instance.parse().unwrap(), IamLogin::Off);
+
+        open.sent(7);
+        assert_eq!(told("bytes_sent_count"), 0, "a portion isn't full");
+        open.sent(64 * 1024);
+        assert_eq!(told("bytes_sent_count"), 64 * 1024 + 7);
+        open.received(3);
+        assert_eq!(told("bytes_received_count"), 0);
+        tokio::time::advance(PERIOD).await;
+        open.received(2);
+        assert_eq!(told("bytes_received_count"), 5, "it is late");
+        open.received(1);
+        drop(open);
+        assert_eq!(told("bytes_received_count"), 6, "it is over");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use alloydb_connector::{AccessToken, Credentials, Dialer, Error, TokenError};
 use serde_json::{Value, json};
 
-use crate::fake::{Fake, chain, instance, private};
+use crate::fake::{Fake, chain, instance, private, until};
 
 /// A service account's key, whose tokens the fake mints.
 fn service_account(fake: &Fake) -> Value {
@@ -124,6 +124,29 @@ async fn an_impersonated_login_is_narrowed_at_the_end_of_the_chain() {
 }
 
 #[tokio::test]
+async fn only_a_service_account_can_be_impersonated() {
+    let fake = Fake::start().await;
+    for (target, delegate) in [
+        ("", "d@p.iam.gserviceaccount.com"),
+        (
+            "t@p.iam.gserviceaccount.com/../x",
+            "d@p.iam.gserviceaccount.com",
+        ),
+        ("t@p.iam.gserviceaccount.com", "d?x"),
+    ] {
+        let credentials = Credentials::token("source".into()).impersonate(target, [delegate]);
+        let error = fake.builder().credentials(credentials).build().await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::Config(_)), "{error}");
+        assert!(
+            chain(&error).contains("to impersonate"),
+            "{}",
+            chain(&error)
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_impersonation_of_the_files_own_making_works_too() {
     let fake = Fake::start().await;
     let url = format!(
@@ -155,6 +178,80 @@ async fn an_impersonation_of_the_files_own_making_works_too() {
     assert!(
         token.contains("t@") && token.ends_with("alloydb.login"),
         "{token}"
+    );
+}
+
+#[tokio::test]
+async fn a_workload_identity_is_exchanged_with_the_scope_that_is_needed() {
+    let fake = Fake::start().await;
+    let subject = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(subject.path(), "subject").unwrap();
+    let json = json!({
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": format!("{}/sts", fake.endpoint()),
+        "credential_source": {"file": subject.path()},
+    });
+    let dialer = fake
+        .builder()
+        .credentials(Credentials::json(json.to_string().into()));
+    let dialer = dialer.build().await.unwrap();
+    dialer.dial(&instance(), &private()).await.unwrap();
+    assert_eq!(bearer(&fake), "Bearer exchanged_subject_cloud-platform");
+    let token = &fake.server.exchanged()[0].token;
+    assert_eq!(token, "exchanged_subject_alloydb.login");
+}
+
+#[tokio::test]
+async fn a_key_is_not_signed_with_towards_plain_http_beyond_loopback() {
+    let fake = Fake::start().await;
+    let mut json = service_account(&fake);
+    json["token_uri"] = json!("http://10.0.0.1/token");
+    let credentials = Credentials::json(json.to_string().into());
+    let builder = || fake.builder().credentials(credentials.clone());
+    let error = builder().build().await.unwrap_err();
+    assert!(
+        chain(&error).contains("for loopback only"),
+        "{}",
+        chain(&error)
+    );
+    let danger = builder().danger_allow_plaintext_admin_endpoint();
+    danger.build().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_source_that_hangs_keeps_no_task_for_every_dial() {
+    let fake = Fake::start().await;
+    let waiting = Arc::new(());
+    let seen = Arc::downgrade(&waiting);
+    let source = move || {
+        let waiting = waiting.clone();
+        async move {
+            std::future::pending::<()>().await;
+            drop(waiting);
+            Err(TokenError::new("never"))
+        }
+    };
+    let dialer = fake
+        .builder()
+        .login_credentials(Credentials::source(source))
+        .refresh_timeout(std::time::Duration::from_secs(1));
+    let dialer = dialer.build().await.unwrap();
+    // Dropped by somebody who is less patient.
+    let instance = instance();
+    let private = private();
+    tokio::select! {
+        biased;
+        _ = dialer.login_token() => panic!("it hangs"),
+        () = until("the source's call", || seen.strong_count() == 2) => {}
+    }
+    until("the call's end", || seen.strong_count() == 1).await;
+    let error = dialer.dial(&instance, &private).await.unwrap_err();
+    assert!(
+        chain(&error).contains("no answer within 1s"),
+        "{}",
+        chain(&error)
     );
 }
 

@@ -1,9 +1,14 @@
 //! Dials that succeed, and what they leave behind.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use alloydb_connector::{DialOptions, Dialer, Error, IamLogin, IpType, Proxy, Stream};
+use alloydb_connector::{
+    AccessToken, Credentials, DialOptions, Dialer, Error, IamLogin, IpType, Proxy, Stream,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::fake::{Call, Fake, PSC, TOKEN, chain, count, instance, private, until};
@@ -195,11 +200,11 @@ async fn a_lazy_dialer_makes_its_key_at_the_first_dial() {
     let fake = Fake::start().await;
     let tunnel = fake.tunnel;
     let dialer = Dialer::builder()
-        .credentials(alloydb_connector::Credentials::token(TOKEN.into()))
+        .credentials(Credentials::token(TOKEN.into()))
         .admin_endpoint(fake.endpoint())
         .proxy(Proxy::none())
         .refresh(alloydb_connector::RefreshStrategy::Lazy)
-        .dial_function(move |_| tokio::net::TcpStream::connect(tunnel));
+        .dial_function(move |_| TcpStream::connect(tunnel));
     let dialer = dialer.build().await.unwrap();
     let mut stream = dialer.dial(&instance(), &private()).await.unwrap();
     echoes(&mut stream).await;
@@ -258,6 +263,65 @@ async fn closing_during_the_first_refresh_lets_the_dial_fail() {
     dialer.close().await;
     let error = waiting.await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Closed { .. }), "{error}");
+    drop(held);
+}
+
+#[tokio::test]
+async fn dropping_the_last_dialer_ends_its_tasks_and_no_stream() {
+    let fake = Fake::start().await;
+    // All that a dialer's tasks work with holds on to the token source.
+    let held: Arc<str> = TOKEN.into();
+    let seen = Arc::downgrade(&held);
+    let source = move || {
+        let token = AccessToken::new(String::from(&*held).into(), None);
+        std::future::ready(Ok(token))
+    };
+    let dialer = fake.builder().credentials(Credentials::source(source));
+    let dialer = dialer.build().await.unwrap();
+    let clone = dialer.clone();
+    let mut stream = dialer.dial(&instance(), &private()).await.unwrap();
+    drop(dialer);
+    clone.dial(&instance(), &private()).await.unwrap();
+    assert!(seen.strong_count() > 0, "a clone is left");
+
+    // One more refresh is under way meanwhile.
+    let gate = fake.api.gate.acquire_many(1000).await.unwrap();
+    let refused = |_| std::future::ready(Err::<TcpStream, _>(io::ErrorKind::Other.into()));
+    let refused = DialOptions::new().dial_function(refused);
+    clone.dial(&instance(), &refused).await.unwrap_err();
+    until("the calls", || fake.api.seen.lock().unwrap().len() == 4).await;
+    drop(clone);
+    until("the tasks' end", || seen.strong_count() == 0).await;
+    drop(gate);
+    echoes(&mut stream).await;
+}
+
+#[tokio::test]
+async fn a_dialer_whose_runtime_has_ended_says_so_at_once() {
+    let fake = Fake::start().await;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    let runtime = runtime.unwrap();
+    let builder = fake.builder();
+    let built = runtime.spawn(builder.build()).await;
+    let dialer = built.unwrap().unwrap();
+    let held = fake.api.gate.acquire_many(1000).await.unwrap();
+    let waiting = tokio::spawn({
+        let dialer = dialer.clone();
+        async move { dialer.dial(&instance(), &private()).await.map(|_| ()) }
+    });
+    until("the calls", || fake.api.seen.lock().unwrap().len() == 2).await;
+    runtime.shutdown_background();
+    let error = waiting.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error}");
+    // So does an instance that nobody has asked for yet.
+    let other = "projects/p/locations/l/clusters/c2/instances/i2";
+    let other = other.parse().unwrap();
+    let error = dialer.dial(&other, &private()).await.unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error}");
+    dialer.close().await;
     drop(held);
 }
 

@@ -74,7 +74,10 @@ async fn an_oversized_answer_is_refused() {
     assert!(
         matches!(
             failure(&error),
-            ExchangeError::TooLarge { length: 0x1_0000 }
+            ExchangeError::TooLarge {
+                length: 0x1_0000,
+                ..
+            }
         ),
         "{error}"
     );

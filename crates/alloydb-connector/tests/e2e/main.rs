@@ -13,6 +13,7 @@ mod dialling;
 mod exchange;
 mod fake;
 mod refreshing;
+mod secrets;
 mod static_file;
 mod telemetry;
 mod trust;

@@ -181,14 +181,38 @@ async fn a_certificate_that_comes_expired_is_an_error_that_names_the_clock() {
     );
 }
 
+/// The wall clock here goes on with the dials, so that a machine that stalls makes nothing expire.
 #[tokio::test]
 async fn short_lived_certificates_are_renewed_under_load_without_a_failed_dial() {
     let fake = Fake::start().await;
-    fake.api
-        .set(|settings| settings.life = Duration::from_secs(6));
-    let dialer = fake.dialer().await;
-    // Until the third certificate is in use, which is past the end of the first.
-    while fake.calls().1 < 4 {
+    // For the server, which goes by the real time, all of them are valid.
+    let begin = SystemTime::now() + Duration::from_hours(1);
+    let life = Duration::from_secs(6);
+    let passed = Arc::new(AtomicU64::new(0));
+    let clock = {
+        let passed = passed.clone();
+        move || begin + Duration::from_millis(passed.load(Ordering::SeqCst))
+    };
+    let dialer = fake.builder().clock(clock.clone()).build().await.unwrap();
+    // Until the third certificate is in use and the first has ended.
+    while fake.calls().1 < 4 || clock() < begin + life {
+        let now = clock();
+        fake.api.set(|settings| {
+            let end = (now + life).duration_since(SystemTime::now());
+            settings.life = end.expect("an hour has not passed");
+        });
         dialer.dial(&instance(), &private()).await.unwrap();
+        let end = *fake.server.client_ends.lock().unwrap().last().unwrap();
+        assert!(end > now, "a certificate was shown that had ended");
+        passed.fetch_add(100, Ordering::SeqCst);
     }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_with_the_token() {
+    let fake = Fake::start().await;
+    fault(&fake, Fault::Redirect("/elsewhere"));
+    let error = refused(&fake).await;
+    assert!(error.to_string().contains("307"), "{error}");
+    assert!(fake.api.calls_to("/elsewhere").is_empty());
 }

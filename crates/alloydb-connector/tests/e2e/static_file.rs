@@ -133,6 +133,28 @@ async fn an_expired_certificate_is_replaced_from_the_file_or_told() {
 }
 
 #[tokio::test]
+async fn an_expired_certificate_is_looked_for_in_a_file_that_seems_unchanged() {
+    let fake = Fake::start().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    // Both contents have the same length and the same time.
+    let put = |life: Duration| {
+        let entry = entry(&fake, &key, life);
+        write(file.path(), &key, &[(instance().as_str(), &entry)]);
+        let mut content = std::fs::read_to_string(file.path()).unwrap();
+        content += &" ".repeat(32 * 1024 - content.len());
+        std::fs::write(file.path(), content).unwrap();
+        file.as_file().set_modified(std::time::UNIX_EPOCH).unwrap();
+    };
+    put(Duration::from_hours(1));
+    let later = || SystemTime::now() + Duration::from_hours(2);
+    let dialer = builder(&fake, file.path()).clock(later);
+    let dialer = dialer.build().await.unwrap();
+    put(Duration::from_hours(24));
+    dialer.dial(&instance(), &private()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_file_with_mistakes_is_a_config_error_without_its_key() {
     let fake = Fake::start().await;
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -4,7 +4,7 @@ use alloydb_connector::{DialFailure, DialOptions, Error, ExchangeError, IpType};
 use rustls::version::{TLS12, TLS13};
 
 use crate::fake::server::config;
-use crate::fake::{Cluster, Fake, PRIVATE, PSC, chain, instance, private, until};
+use crate::fake::{Answer, Cluster, Fake, PRIVATE, PSC, chain, instance, private, until};
 
 async fn failure(fake: &Fake, options: &DialOptions) -> Error {
     let dialer = fake.dialer().await;
@@ -47,6 +47,33 @@ async fn a_server_of_another_cluster_is_refused() {
         chain(&error)
     );
     assert!(chain(&error).contains("certificate"), "{}", chain(&error));
+}
+
+#[tokio::test]
+async fn each_ca_is_trusted_while_a_clusters_ca_is_rotated() {
+    let fake = Fake::start().await;
+    let both = Cluster::new().root_pem() + &fake.api.cluster.root_pem();
+    fake.api.set(|settings| settings.other_ca = Some(both));
+    let dialer = fake.dialer().await;
+    dialer.dial(&instance(), &private()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_dialled_verified_and_told_in_brackets() {
+    const ADDRESS: &str = "fd00::5";
+    let cluster = Cluster::new();
+    let (chain_of, key) = cluster.server_for(&[ADDRESS]);
+    let tls = config(&cluster, chain_of, key, &[&TLS13]);
+    let fake = Fake::with(cluster).await;
+    fake.server.serve_with(tls);
+    fake.api
+        .set(|settings| settings.info = serde_json::json!({"ipAddress": ADDRESS}));
+    let dialer = fake.dialer().await;
+    dialer.dial(&instance(), &private()).await.unwrap();
+    assert_eq!(*fake.targets.lock().unwrap(), ["fd00::5:5433"]);
+    fake.server.answers(Answer::refusal("no"));
+    let error = dialer.dial(&instance(), &private()).await.unwrap_err();
+    assert!(error.to_string().contains("at [fd00::5]:5433"), "{error}");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn a_refused_connection_is_told_and_forces_a_refresh() {
     let error = dialer.dial(&instance(), &options).await.unwrap_err();
     let kind = io::ErrorKind::ConnectionRefused;
     assert!(
-        matches!(failure(&error), DialFailure::Tcp { kind: of } if *of == kind),
+        matches!(failure(&error), DialFailure::Tcp { kind: of, .. } if *of == kind),
         "{error}"
     );
     until("a forced refresh", || fake.calls() == (2, 2)).await;
@@ -88,6 +88,61 @@ async fn keep_alive_and_no_delay_are_set() {
             .keepalive()
             .unwrap()
     );
+}
+
+#[tokio::test]
+async fn any_timeout_and_any_keep_alive_can_be_dialled_with() {
+    let fake = Fake::start().await;
+    for (keep_alive, set) in [(Duration::MAX, 32_767), (Duration::from_millis(1), 1)] {
+        let dialer = fake
+            .builder()
+            .connect_timeout(Duration::MAX)
+            .refresh_timeout(Duration::MAX)
+            .tcp_keep_alive(Some(keep_alive));
+        let dialer = dialer.build().await.unwrap();
+        let stream = dialer.dial(&instance(), &private()).await.unwrap();
+        let socket = socket2::SockRef::from(stream.tcp().unwrap());
+        let period = socket.tcp_keepalive_time().unwrap();
+        assert_eq!(period, Duration::from_secs(set));
+        dialer.cluster_ca(&instance()).await.unwrap();
+    }
+}
+
+/// A process of its own, because these proxies are found through the environment.
+#[tokio::test]
+async fn the_environments_proxies_never_see_a_loopback_admin_api() {
+    const NAME: &str = "way::the_environments_proxies_never_see_a_loopback_admin_api";
+    if let Ok(tunnel) = std::env::var("CONNECTOR_TEST_TUNNEL") {
+        let dialer = Dialer::builder()
+            .credentials(Credentials::token(TOKEN.into()))
+            .admin_endpoint(std::env::var("CONNECTOR_TEST_ADMIN").unwrap())
+            .dial_function(move |_| TcpStream::connect(tunnel.clone()));
+        let dialer = dialer.build().await.unwrap();
+        dialer.dial(&instance(), &private()).await.unwrap();
+        return;
+    }
+    let fake = Fake::start().await;
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let output = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME])
+        .envs(["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, &url)))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .env("CONNECTOR_TEST_ADMIN", fake.endpoint())
+        .env("CONNECTOR_TEST_TUNNEL", fake.tunnel.to_string())
+        .output();
+    let output = tokio::select! {
+        biased;
+        _ = proxy.accept() => panic!("the proxy was asked"),
+        output = output => output.unwrap(),
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+    assert_eq!(fake.calls(), (1, 1));
 }
 
 /// A proxy that takes one kind of greeting, tells what it was asked for, and relays to the fake.
@@ -214,6 +269,21 @@ async fn an_http_proxy_is_asked_to_connect() {
         request.contains("Proxy-Authorization: Basic dTpwQA==\r\n"),
         "{request}"
     );
+}
+
+#[tokio::test]
+async fn a_proxy_may_give_no_reason_for_its_yes() {
+    let fake = Fake::start().await;
+    let ok = "HTTP/1.1 200\r\n\r\n";
+    let (port, _asked) = proxy(&fake, Greeting::Connect(ok)).await;
+    let file = static_file(&fake);
+    let dialer = Dialer::builder()
+        .credentials(Credentials::token(TOKEN.into()))
+        .static_connection_info(&*file)
+        .proxy(Proxy::url(&format!("http://127.0.0.1:{port}")).unwrap());
+    let dialer = dialer.build().await.unwrap();
+    let mut stream = dialer.dial(&instance(), &private()).await.unwrap();
+    echoes(&mut stream).await;
 }
 
 #[tokio::test]

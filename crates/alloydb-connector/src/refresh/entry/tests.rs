@@ -57,6 +57,7 @@ impl Wall {
             tls: Arc::new(tls),
             expires_at: self.now() + life,
             refreshed_at: self.now(),
+            life,
         }
     }
 }
@@ -383,6 +384,34 @@ async fn newer_material_is_fetched_at_once_or_not_at_all() {
     );
     assert!(began.elapsed().is_zero());
     assert_eq!(bed.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_demand_that_comes_late_is_met_already() {
+    let bed = bed(RefreshStrategy::Ahead, |wall, _| async move {
+        Ok(wall.material(HOUR))
+    });
+    // A dial looks, a refresh for another one ends, then the first one asks.
+    let seen = bed.entry.state.borrow().finished;
+    bed.dial().await.unwrap();
+    bed.entry.demand(|state| state.finished == seen);
+    bed.settle().await;
+    assert_eq!(bed.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_thrown_away_lets_nobody_wait() {
+    let bed = bed(RefreshStrategy::Ahead, |_, _| std::future::pending());
+    let entry = bed.entry.clone();
+    let waiting = tokio::spawn(async move { entry.material().await.map(|_| ()) });
+    bed.settle().await;
+    let began = Instant::now();
+    bed.task.abort();
+    let error = waiting.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error}");
+    let error = bed.dial().await.unwrap_err();
+    assert!(matches!(error, Error::Closed { .. }), "{error}");
+    assert!(began.elapsed().is_zero());
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,6 +41,8 @@ pub(crate) struct Settings {
 pub(crate) enum Fault {
     Status(u16, &'static str),
     RetryAfter(u16, &'static str),
+    /// To another path of the same server.
+    Redirect(&'static str),
     Garbage,
     Huge,
     Close,
@@ -125,6 +127,18 @@ impl Api {
                 "access_token": token, "expires_in": 3600, "token_type": "Bearer",
             })));
         }
+        if call.path == "/sts" {
+            let form: HashMap<_, _> = url::form_urlencoded::parse(call.body.as_bytes()).collect();
+            let part = |name| {
+                form.get(name)
+                    .map_or("", |text| text.rsplit('/').next().unwrap_or(""))
+            };
+            let token = format!("exchanged_{}_{}", part("subject_token"), part("scope"));
+            return Some(ok(&json!({
+                "access_token": token, "expires_in": 3600, "token_type": "Bearer",
+                "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            })));
+        }
         if call.path.contains("/service-accounts/default/token") {
             let scope = call.path.rsplit('/').next().unwrap_or_default();
             let token = format!("metadata_{scope}");
@@ -165,6 +179,7 @@ impl Fault {
                 let header = format!("Retry-After: {after}\r\n");
                 Some(status(*code, &header, "{}"))
             }
+            Self::Redirect(to) => Some(status(307, &format!("Location: {to}\r\n"), "{}")),
             Self::Garbage => Some(status(200, "", "<html>")),
             Self::Huge => Some(status(200, "", &" ".repeat(300 * 1024))),
             Self::Close => None,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 use rustls::server::WebPkiClientVerifier;
@@ -10,6 +11,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::Cluster;
 
@@ -22,6 +24,8 @@ pub(crate) struct Behaviour {
     /// Connections that the other side has closed.
     pub(crate) ended: AtomicUsize,
     pub(crate) server_names: Mutex<Vec<Option<String>>>,
+    /// The ends of the client certificates that were shown.
+    pub(crate) client_ends: Mutex<Vec<SystemTime>>,
 }
 
 /// What comes after a client's request.
@@ -73,6 +77,7 @@ impl Behaviour {
             accepted: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             server_names: Mutex::default(),
+            client_ends: Mutex::default(),
         }
     }
 
@@ -138,6 +143,11 @@ async fn serve(tcp: TcpStream, behaviour: &Behaviour) -> Option<()> {
     let mut tls = TlsAcceptor::from(tls).accept(tcp).await.ok()?;
     let name = tls.get_ref().1.server_name().map(str::to_owned);
     behaviour.server_names.lock().ok()?.push(name);
+    let client = tls.get_ref().1.peer_certificates()?.first()?;
+    let (_, client) = X509Certificate::from_der(client).ok()?;
+    let end = u64::try_from(client.validity().not_after.timestamp()).ok()?;
+    let end = UNIX_EPOCH + Duration::from_secs(end);
+    behaviour.client_ends.lock().ok()?.push(end);
     let length = tls.read_u32().await.ok()?;
     let mut body = vec![0; usize::try_from(length).ok()?];
     tls.read_exact(&mut body).await.ok()?;
