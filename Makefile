@@ -21,10 +21,11 @@ test: ## Run all tests, those against real servers and with real drivers among t
 	$(CARGO) test --locked --workspace --all-features
 
 .PHONY: check
-check: ## Check format and lints; warnings are errors
+check: ## Check format, lints (warnings are errors), and the connector's public API against its record
 	scripts/bootstrap
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- --deny warnings
+	crates/alloydb-connector/tests/public-api
 
 .PHONY: bench
 bench: ## Measure beside HAProxy, PgBouncer and no proxy at all; BENCH="--quick" and other flags: bench/README.md
