@@ -325,7 +325,8 @@ impl Identities {
         }
     }
 
-    /// Who signed this token; the signature is checked if the emulator made the key.
+    /// Which service account signed this token, with the key that the emulator made for it. A
+    /// person has none, and so can't have signed anything.
     pub(crate) fn self_signed(&self, token: &str) -> Result<Option<Caller>, TokenError> {
         let Some((signed, signature)) = token.rsplit_once('.') else {
             return Ok(None);
@@ -344,14 +345,15 @@ impl Identities {
         let Some(principal) = found else {
             return Ok(None);
         };
-        if let Some(key) = principal.key.get() {
-            let signature = URL_SAFE_NO_PAD.decode(signature.trim_end_matches('='));
-            let signature = signature.map_err(|_| TokenError::Signature)?;
-            let algorithm = &aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
-            aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, key.pair.der_bytes())
-                .verify(signed.as_bytes(), &signature)
-                .map_err(|_| TokenError::Signature)?;
-        }
+        let Some(key) = principal.key.get() else {
+            return Ok(None);
+        };
+        let signature = URL_SAFE_NO_PAD.decode(signature.trim_end_matches('='));
+        let signature = signature.map_err(|_| TokenError::Signature)?;
+        let algorithm = &aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
+        aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, key.pair.der_bytes())
+            .verify(signed.as_bytes(), &signature)
+            .map_err(|_| TokenError::Signature)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         if claims
             .exp
@@ -402,6 +404,22 @@ mod tests {
             strict.resolve("tok", Shown::Bearer).unwrap_err(),
             TokenError::Unknown
         );
+    }
+
+    #[test]
+    fn nobody_is_who_only_says_so() {
+        let identities = identities(UnknownTokens::Refuse);
+        identities.principal(ROBOT).unwrap().key();
+        let unsigned = |email: &str| {
+            let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"{email}","sub":"{email}"}}"#));
+            format!("e30.{claims}.e30")
+        };
+        for shown in [Shown::Bearer, Shown::Password] {
+            let alice = identities.resolve(&unsigned("alice@example.com"), shown);
+            assert_eq!(alice.unwrap_err(), TokenError::Unknown);
+            let robot = identities.resolve(&unsigned(ROBOT), shown);
+            assert_eq!(robot.unwrap_err(), TokenError::Signature);
+        }
     }
 
     #[test]
