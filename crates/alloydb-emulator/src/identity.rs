@@ -293,9 +293,14 @@ impl Identities {
         Issued { token, lifetime }
     }
 
-    /// Forgets all tokens of somebody, as a revocation does.
+    /// Ends all tokens of somebody, as a revocation does. They stay known, or a token that is not
+    /// would be taken for the default principal's.
     pub(crate) fn revoke(&self, email: &str) {
-        crate::lock(&self.tokens).retain(|_, record| record.principal.email != email);
+        let mut tokens = crate::lock(&self.tokens);
+        let own = tokens.values_mut();
+        for record in own.filter(|record| record.principal.email == email) {
+            record.expires_at = Some(SystemTime::UNIX_EPOCH);
+        }
     }
 
     /// Who the token stands for.
@@ -431,6 +436,19 @@ mod tests {
             .resolve(&issued.token, Shown::Bearer)
             .unwrap_err();
         assert_eq!(refused, TokenError::Expired);
+    }
+
+    #[test]
+    fn a_revoked_token_is_not_the_default_principals() {
+        let identities = identities(UnknownTokens::DefaultPrincipal);
+        let alice = identities.principal("alice@example.com").unwrap();
+        identities.adopt("alices token", alice);
+        let issued = identities.issue(alice, Vec::new(), None).token;
+        identities.revoke("alice@example.com");
+        for token in ["alices token", issued.as_str()] {
+            let refused = identities.resolve(token, Shown::Bearer).unwrap_err();
+            assert_eq!(refused, TokenError::Expired);
+        }
     }
 
     #[test]

@@ -99,3 +99,18 @@ async fn never_asked(asked: &CancellationToken) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_a_deadline_until_its_first_request() {
+        let asked = CancellationToken::new();
+        never_asked(&asked).await;
+        asked.cancel();
+        timeout(10 * PATIENCE, never_asked(&asked))
+            .await
+            .unwrap_err();
+    }
+}

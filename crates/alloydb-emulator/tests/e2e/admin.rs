@@ -20,8 +20,8 @@ async fn every_version_answers_over_http_and_https_and_v1_knows_no_psc() {
         .unwrap();
     for (version, psc) in [
         ("v1", None),
-        ("v1alpha", Some("localhost.")),
-        ("v1beta", Some("localhost.")),
+        ("v1alpha", Some("localhost")),
+        ("v1beta", Some("localhost")),
     ] {
         let (status, plain) = get(&world, &info_path(version), "any").await;
         assert_eq!(

@@ -108,7 +108,7 @@ async fn both_methods_answer_in_both_versions() {
             .unwrap();
         assert_eq!(
             (info.ip_address.as_str(), info.psc_dns_name.as_str()),
-            ("127.0.0.1", "localhost.")
+            ("127.0.0.1", "localhost")
         );
         let cluster = Request {
             parent: CLUSTER.to_owned(),
