@@ -83,8 +83,8 @@ async fn connection(
         .keep_alive_interval(Some(PATIENCE))
         .keep_alive_timeout(PATIENCE);
     tokio::select! {
-        served = server.serve_connection(TokioIo::new(stream), service) => {
-            if let Err(error) = served {
+        outcome = server.serve_connection(TokioIo::new(stream), service) => {
+            if let Err(error) = outcome {
                 tracing::debug!(%error, "HTTP connection broke");
             }
         }
