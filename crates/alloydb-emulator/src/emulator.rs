@@ -192,9 +192,10 @@ fn temporary_directory() -> PathBuf {
 // === What it is ===
 
 impl Emulator {
-    /// The admin API, gRPC and token services under TLS: `https://localhost:9443`.
+    /// The admin API, gRPC and token services under TLS: `https://localhost:9443`, or the address if
+    /// it listens where `localhost` doesn't lead.
     pub fn https_url(&self) -> String {
-        format!("https://localhost:{}", self.addrs.https.port())
+        self.addrs.https_url()
     }
 
     /// The admin API in REST, token services and the control endpoint: `http://127.0.0.1:9080`.

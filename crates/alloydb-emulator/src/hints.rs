@@ -84,9 +84,14 @@ fn summary(emulator: &Emulator, state: &State) -> String {
 
 /// The address that clients would dial.
 fn addr(instance: &Instance, door: Door) -> Option<SocketAddr> {
-    let address = instance.address(IpType::Private);
-    let address = address.or_else(|| instance.address(IpType::Public))?;
-    instance.bound(address, door)
+    instance.bound(instance.address(addr_type(instance))?, door)
+}
+
+/// Which of its addresses that is.
+fn addr_type(instance: &Instance) -> IpType {
+    let has = |ip_type: &IpType| instance.address(*ip_type).is_some();
+    let known = [IpType::Private, IpType::Public].into_iter().find(has);
+    known.unwrap_or(IpType::Psc)
 }
 
 impl Facts<'_> {
@@ -100,7 +105,14 @@ impl Facts<'_> {
                 "psql, as an IAM user: the token is the password",
                 self.psql_token(),
             ),
-            ("querycop in front of it (docs/cookbook)", self.querycop()),
+            (
+                "querycop with the built-in connector; any client then logs in at 127.0.0.1:15432",
+                self.connector(),
+            ),
+            (
+                "querycop on port 5432, the token as password",
+                self.querycop(),
+            ),
             ("AlloyDB Auth Proxy", self.auth_proxy()),
             ("Go: alloydbconn with pgx", self.go()),
             ("Python: google-cloud-alloydb-connector", self.python()),
@@ -160,6 +172,26 @@ impl Facts<'_> {
         format!(
             "PGPASSWORD=$({token}) psql '{}'",
             self.conninfo(self.role())
+        )
+    }
+
+    fn connector(&self) -> String {
+        let ip_type = match addr_type(self.instance) {
+            IpType::Private => "",
+            IpType::Public => "GATEKEEPER_BACKEND_IP_TYPE=public ",
+            IpType::Psc => "GATEKEEPER_BACKEND_IP_TYPE=psc ",
+        };
+        format!(
+            "GATEKEEPER_BACKEND_INSTANCE={instance} \\\n  \
+             {ip_type}GATEKEEPER_BACKEND_IAM_AUTH=true GATEKEEPER_BACKEND_ADMIN_ENDPOINT={http} \\\n  \
+             GATEKEEPER_BACKEND_CREDENTIALS_FILE={credentials} \\\n  \
+             GATEKEEPER_LISTEN_PORT=15432 GATEKEEPER_API_PORT=8080 querycop\n\
+             psql 'host=127.0.0.1 port=15432 user={role} dbname={database}'",
+            instance = self.instance.name,
+            http = self.http,
+            credentials = self.credentials(),
+            role = self.role(),
+            database = self.state.backend.database,
         )
     }
 

@@ -293,9 +293,14 @@ impl Identities {
         Issued { token, lifetime }
     }
 
-    /// Forgets all tokens of somebody, as a revocation does.
+    /// Ends all tokens of somebody, as a revocation does. They stay known, or a token that is not
+    /// would be taken for the default principal's.
     pub(crate) fn revoke(&self, email: &str) {
-        crate::lock(&self.tokens).retain(|_, record| record.principal.email != email);
+        let mut tokens = crate::lock(&self.tokens);
+        let own = tokens.values_mut();
+        for record in own.filter(|record| record.principal.email == email) {
+            record.expires_at = Some(SystemTime::UNIX_EPOCH);
+        }
     }
 
     /// Who the token stands for.
@@ -325,7 +330,8 @@ impl Identities {
         }
     }
 
-    /// Who signed this token; the signature is checked if the emulator made the key.
+    /// Which service account signed this token, with the key that the emulator made for it. A
+    /// person has none, and so can't have signed anything.
     pub(crate) fn self_signed(&self, token: &str) -> Result<Option<Caller>, TokenError> {
         let Some((signed, signature)) = token.rsplit_once('.') else {
             return Ok(None);
@@ -344,14 +350,15 @@ impl Identities {
         let Some(principal) = found else {
             return Ok(None);
         };
-        if let Some(key) = principal.key.get() {
-            let signature = URL_SAFE_NO_PAD.decode(signature.trim_end_matches('='));
-            let signature = signature.map_err(|_| TokenError::Signature)?;
-            let algorithm = &aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
-            aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, key.pair.der_bytes())
-                .verify(signed.as_bytes(), &signature)
-                .map_err(|_| TokenError::Signature)?;
-        }
+        let Some(key) = principal.key.get() else {
+            return Ok(None);
+        };
+        let signature = URL_SAFE_NO_PAD.decode(signature.trim_end_matches('='));
+        let signature = signature.map_err(|_| TokenError::Signature)?;
+        let algorithm = &aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
+        aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, key.pair.der_bytes())
+            .verify(signed.as_bytes(), &signature)
+            .map_err(|_| TokenError::Signature)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         if claims
             .exp
@@ -405,6 +412,22 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_who_only_says_so() {
+        let identities = identities(UnknownTokens::Refuse);
+        identities.principal(ROBOT).unwrap().key();
+        let unsigned = |email: &str| {
+            let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"{email}","sub":"{email}"}}"#));
+            format!("e30.{claims}.e30")
+        };
+        for shown in [Shown::Bearer, Shown::Password] {
+            let alice = identities.resolve(&unsigned("alice@example.com"), shown);
+            assert_eq!(alice.unwrap_err(), TokenError::Unknown);
+            let robot = identities.resolve(&unsigned(ROBOT), shown);
+            assert_eq!(robot.unwrap_err(), TokenError::Signature);
+        }
+    }
+
+    #[test]
     fn a_token_ends_with_its_life() {
         let identities = identities(UnknownTokens::DefaultPrincipal);
         let alice = identities.principal("alice@example.com").unwrap();
@@ -413,6 +436,19 @@ mod tests {
             .resolve(&issued.token, Shown::Bearer)
             .unwrap_err();
         assert_eq!(refused, TokenError::Expired);
+    }
+
+    #[test]
+    fn a_revoked_token_is_not_the_default_principals() {
+        let identities = identities(UnknownTokens::DefaultPrincipal);
+        let alice = identities.principal("alice@example.com").unwrap();
+        identities.adopt("alices token", alice);
+        let issued = identities.issue(alice, Vec::new(), None).token;
+        identities.revoke("alice@example.com");
+        for token in ["alices token", issued.as_str()] {
+            let refused = identities.resolve(token, Shown::Bearer).unwrap_err();
+            assert_eq!(refused, TokenError::Expired);
+        }
     }
 
     #[test]

@@ -104,7 +104,8 @@ impl FromStr for InstanceName {
     }
 }
 
-/// Whether the text is pairs of these words and something that is neither empty nor strange.
+/// Whether the text is pairs of these words and something that is neither empty nor strange: the
+/// last word becomes an option of sessions and a part of files' names.
 fn is_name(text: &str, words: &[&str]) -> bool {
     let parts: Vec<_> = text.split('/').collect();
     let (pairs, rest) = parts.as_chunks::<2>();
@@ -112,7 +113,10 @@ fn is_name(text: &str, words: &[&str]) -> bool {
         && pairs.len() == words.len()
         && pairs.iter().zip(words).all(|([word, value], expected)| {
             let colons = value.matches(':').count();
-            word == expected && !value.is_empty() && colons <= usize::from(*word == "projects")
+            let strange =
+                |character: char| !character.is_ascii_alphanumeric() && !"-._:".contains(character);
+            let is_plain = !value.is_empty() && !value.starts_with('.') && !value.contains(strange);
+            word == expected && is_plain && colons <= usize::from(*word == "projects")
         })
 }
 
@@ -137,6 +141,8 @@ mod tests {
             "projects/p/locations/r/clusters/c/instances/i:5433",
             "projects/a:b:c/locations/r/clusters/c/instances/i",
             "projects/p/locations/r/clusters/c",
+            "projects/p/locations/r/clusters/c/instances/a b",
+            "projects/p/locations/r/clusters/../instances/i",
         ] {
             assert!(wrong.parse::<InstanceName>().is_err(), "{wrong}");
         }

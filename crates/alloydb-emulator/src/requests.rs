@@ -1,6 +1,6 @@
 //! What was asked of the admin API, for tests to look at. Tokens are not kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 
 use http::HeaderMap;
@@ -102,10 +102,10 @@ pub struct RecordedSession {
 /// The last requests, and how many there were of each method and resource.
 #[derive(Debug, Default)]
 pub(crate) struct RequestLog {
-    recorded: Mutex<Vec<RecordedRequest>>,
+    recorded: Mutex<VecDeque<RecordedRequest>>,
     calls: Mutex<HashMap<(ApiMethod, String), u64>>,
-    certificates: Mutex<Vec<CertificateRequest>>,
-    sessions: Mutex<Vec<RecordedSession>>,
+    certificates: Mutex<VecDeque<CertificateRequest>>,
+    sessions: Mutex<VecDeque<RecordedSession>>,
 }
 
 impl RequestLog {
@@ -144,15 +144,15 @@ impl RequestLog {
     }
 
     pub(crate) fn list(&self) -> Vec<RecordedRequest> {
-        crate::lock(&self.recorded).clone()
+        listed(&self.recorded)
     }
 
     pub(crate) fn certificates(&self) -> Vec<CertificateRequest> {
-        crate::lock(&self.certificates).clone()
+        listed(&self.certificates)
     }
 
     pub(crate) fn sessions(&self) -> Vec<RecordedSession> {
-        crate::lock(&self.sessions).clone()
+        listed(&self.sessions)
     }
 
     pub(crate) fn clear(&self) {
@@ -163,12 +163,16 @@ impl RequestLog {
     }
 }
 
-fn keep<T>(list: &Mutex<Vec<T>>, item: T) {
+fn keep<T>(list: &Mutex<VecDeque<T>>, item: T) {
     let mut list = crate::lock(list);
     if list.len() == CAPACITY {
-        list.remove(0);
+        list.pop_front();
     }
-    list.push(item);
+    list.push_back(item);
+}
+
+fn listed<T: Clone>(list: &Mutex<VecDeque<T>>) -> Vec<T> {
+    crate::lock(list).iter().cloned().collect()
 }
 
 fn kept(headers: &HeaderMap) -> HashMap<String, String> {

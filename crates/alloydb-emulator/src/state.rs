@@ -1,6 +1,6 @@
 //! Everything that the parts of a running emulator share.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -31,6 +31,17 @@ const TOKEN_LIFETIME: Duration = Duration::from_hours(1);
 pub(crate) struct HttpAddrs {
     pub(crate) https: SocketAddr,
     pub(crate) http: SocketAddr,
+}
+
+impl HttpAddrs {
+    /// `localhost` if that leads there, else the address; the certificate has both.
+    pub(crate) fn https_url(&self) -> String {
+        let ip = self.https.ip();
+        if ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST {
+            return format!("https://localhost:{}", self.https.port());
+        }
+        format!("https://{}", self.https)
+    }
 }
 
 pub(crate) struct State {
@@ -224,6 +235,20 @@ impl State {
     }
 
     /// All of it that a test or a script may want to know.
+    /// Whether this is the name of a cluster, instance or principal, or the beginning of one.
+    pub(crate) fn has_below(&self, resource: &str) -> bool {
+        let instances = self.instances().map(|instance| instance.name.as_str());
+        let clusters = self.clusters.iter().map(|cluster| cluster.name.as_str());
+        let principals = self.identities.principals().into_iter();
+        let mut names = instances
+            .chain(clusters)
+            .chain(principals.map(|principal| principal.email.as_str()));
+        names.any(|name| {
+            let rest = name.strip_prefix(resource);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
     pub(crate) fn summary(&self) -> Value {
         let clusters = self.clusters.iter().map(|cluster| {
             let instances = cluster
@@ -247,7 +272,7 @@ impl State {
         });
         let http = self.http.get();
         json!({
-            "https": http.map(|addrs| format!("https://localhost:{}", addrs.https.port())),
+            "https": http.map(HttpAddrs::https_url),
             "http": http.map(|addrs| format!("http://{}", addrs.http)),
             "directory": self.directory,
             "adminCa": self.admin_ca_path(),

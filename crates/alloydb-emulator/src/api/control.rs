@@ -88,6 +88,14 @@ pub(super) async fn answer(
         (&Method::GET, "faults") => ok(&json!(state.faults.list())),
         (&Method::POST, "faults") => {
             let script: Script = body(request)?;
+            let unknown = script
+                .resource
+                .as_ref()
+                .filter(|name| !state.has_below(name));
+            if let Some(name) = unknown {
+                let text = format!("the fault can't happen: nothing is called \"{name}\"");
+                return Err(Refusal::new(Status::NotFound, text));
+            }
             ok(&json!({ "id": state.faults.arm(script) }))
         }
         (&Method::DELETE, "faults") => {

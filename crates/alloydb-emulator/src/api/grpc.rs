@@ -13,7 +13,7 @@ use super::admin::{
     ConnectionInfo, GenerateClientCertificateRequest, GenerateClientCertificateResponse, Version,
     connection_info, generate_client_certificate,
 };
-use super::caller;
+use super::{caller, read};
 use crate::requests::Transport;
 use crate::state::State;
 
@@ -41,7 +41,11 @@ pub(super) async fn answer(state: Arc<State>, request: http::Request<Body>) -> R
     let (parts, body) = request.into_parts();
     state.requests.record(&parts, Transport::Grpc);
     let path = parts.uri.path().to_owned();
-    let request = http::Request::from_parts(parts, body);
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal.grpc().into_http(),
+    };
+    let request = http::Request::from_parts(parts, Body::from(body));
     let answer = match method(&path) {
         Some((version, "GetConnectionInfo")) => {
             let service = GetConnectionInfo(state, version);

@@ -11,14 +11,16 @@ mod tokens;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::faults::{ApiFailure, ApiMethod};
 use crate::identity::{Caller, Shown};
 use crate::requests::Transport;
 use crate::state::State;
+use server::PATIENCE;
 
 pub(crate) use refusal::{Refusal, Status};
 pub(crate) use server::{Certificate, serve};
@@ -63,8 +65,9 @@ async fn answer(state: Arc<State>, request: http::Request<Body>) -> Response<Bod
     let Some(path) = unescape(parts.uri.path()) else {
         return Refusal::new(Status::InvalidArgument, "the path is not UTF-8").response();
     };
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return Refusal::new(Status::InvalidArgument, "the body is too long or broken").response();
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal.response(),
     };
     let request = Request {
         path,
@@ -81,6 +84,17 @@ async fn answer(state: Arc<State>, request: http::Request<Body>) -> Response<Bod
         rest::answer(&state, &request).await
     };
     answered.unwrap_or_else(|refusal| refusal.response())
+}
+
+/// The whole body of a request, if it comes in time and is no longer than it may be.
+async fn read(body: Body) -> Result<Bytes, Refusal> {
+    let read = timeout(PATIENCE, axum::body::to_bytes(body, MAX_BODY)).await;
+    let text = match read {
+        Ok(Ok(body)) => return Ok(body),
+        Ok(Err(_)) => "the body is too long or broken",
+        Err(_) => "the body took too long",
+    };
+    Err(Refusal::new(Status::InvalidArgument, text))
 }
 
 /// Does what a script says about this call; `Ok` if it shall go on.
@@ -158,7 +172,31 @@ pub(crate) fn unescape(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::unescape;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use super::*;
+
+    /// The body of a client that sends nothing and doesn't go.
+    struct Silent;
+
+    impl hyper::body::Body for Silent {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_given_up() {
+        let refused = read(Body::new(Silent)).await.unwrap_err();
+        assert_eq!(refused.response().status(), StatusCode::BAD_REQUEST);
+    }
 
     #[test]
     fn escapes_are_read_once() {

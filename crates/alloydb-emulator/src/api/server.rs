@@ -17,8 +17,8 @@ use tokio_util::task::TaskTracker;
 use super::answer;
 use crate::state::State;
 
-/// Time that a client has for its handshake, and for the head of a request.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time that a client has for its handshake, for its first request, and for the head of each.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What connections are protected with.
 #[derive(Clone)]
@@ -61,8 +61,11 @@ async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     state: Arc<State>,
 ) {
+    let asked = CancellationToken::new();
+    let first = asked.clone();
     let service =
         hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            first.cancel();
             let state = state.clone();
             async move {
                 let answer = answer(state, request.map(Body::new)).await;
@@ -74,8 +77,40 @@ async fn connection(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE);
-    server.http2().timer(TokioTimer::new());
-    if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
-        tracing::debug!(%error, "HTTP connection broke");
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(PATIENCE))
+        .keep_alive_timeout(PATIENCE);
+    tokio::select! {
+        outcome = server.serve_connection(TokioIo::new(stream), service) => {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "HTTP connection broke");
+            }
+        }
+        () = never_asked(&asked) => tracing::debug!("HTTP connection without a request closed"),
+    }
+}
+
+/// Ends if no request comes in time. Until the first bytes have told HTTP/1 from HTTP/2, no
+/// deadline of hyper's runs.
+async fn never_asked(asked: &CancellationToken) {
+    if timeout(PATIENCE, asked.cancelled()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_a_deadline_until_its_first_request() {
+        let asked = CancellationToken::new();
+        never_asked(&asked).await;
+        asked.cancel();
+        timeout(10 * PATIENCE, never_asked(&asked))
+            .await
+            .unwrap_err();
     }
 }

@@ -147,3 +147,20 @@ async fn the_control_endpoint_does_what_the_handle_does() {
             .is_some()
     );
 }
+
+#[tokio::test]
+async fn a_fault_that_could_not_happen_is_refused() {
+    let world = World::new().await;
+    let arm = async |resource: &str| {
+        let fault = json!({"resource": resource, "fault": {"kind": "tls12-only"}});
+        post(&world, "/emulator/v1/faults", "", &fault).await
+    };
+    for known in [PRIMARY, CLUSTER, "projects/demo", ALICE] {
+        assert_eq!(arm(known).await.0, 200, "{known}");
+    }
+    for unknown in ["projects/dem", "primary", "projects/demo/locations/x"] {
+        let (status, answer) = arm(unknown).await;
+        assert_eq!(status, 404, "{answer}");
+        assert!(answer.to_string().contains(unknown), "{answer}");
+    }
+}

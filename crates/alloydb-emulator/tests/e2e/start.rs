@@ -141,6 +141,34 @@ async fn a_wrong_administrator_is_told_at_the_start() {
 }
 
 #[tokio::test]
+async fn the_commands_lead_to_the_address_that_is_listened_on() {
+    let world = World::with(|builder| {
+        let mut listen = Listen::any_port();
+        listen.https.set_ip([127, 0, 0, 9].into());
+        builder.listen(listen)
+    })
+    .await;
+    let url = world.emulator.https_url();
+    assert!(url.starts_with("https://127.0.0.9:"), "{url}");
+    let ca = reqwest::Certificate::from_pem(world.emulator.admin_ca_pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([ca])
+        .build()
+        .unwrap();
+    let answer = client.get(format!("{url}/")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let hints = world.emulator.hints();
+    assert!(
+        hints.contains(&url) && !hints.contains("https://localhost"),
+        "{hints}"
+    );
+    assert!(
+        hints.contains(&format!("GATEKEEPER_BACKEND_INSTANCE={PRIMARY} ")),
+        "{hints}"
+    );
+}
+
+#[tokio::test]
 async fn its_own_directory_goes_with_it() {
     let world = World::new().await;
     let directory = world.emulator.directory().to_owned();
