@@ -263,6 +263,7 @@ fn fetch_ca_flags() -> [Arg; 4] {
             .long("every")
             .value_name("DURATION")
             .default_value("1h")
+            .requires("watch")
             .value_parser(interval)
             .help("Time between two fetches of --watch"),
     ]

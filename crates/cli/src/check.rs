@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use querycop_gateway::Gateway;
+use querycop_gateway::{Gateway, chain};
 
 use crate::exit::{self, OK, refuse_settings, warn_of_settings};
 use crate::settings::{Loaded, Problem, SETTINGS, Settings, Source, Values};
@@ -35,7 +35,7 @@ fn check_files(settings: Settings) -> ExitCode {
         return ExitCode::from(OK);
     };
     let message = match error.source() {
-        Some(cause) => cause.to_string(),
+        Some(cause) => chain(cause),
         None => "can't be used".to_owned(),
     };
     refuse_settings(&[Problem {

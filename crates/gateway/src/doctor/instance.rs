@@ -97,5 +97,7 @@ fn trouble(error: &InstanceError) -> Trouble {
 }
 
 fn when(time: SystemTime) -> String {
-    jiff::Timestamp::try_from(time).map_or_else(|_| "?".to_owned(), |time| time.to_string())
+    let seconds = jiff::Timestamp::try_from(time)
+        .and_then(|time| jiff::Timestamp::from_second(time.as_second()));
+    seconds.map_or_else(|_| "?".to_owned(), |time| time.to_string())
 }
