@@ -212,9 +212,11 @@ impl Gateway {
 /// Ends the sessions: the idle ones now, the busy ones when they are done or out of time.
 async fn drain(shared: &Arc<Shared>, sessions: &TaskTracker) -> Shutdown {
     let limit = shared.config.limits.drain_timeout;
-    info!(sessions = sessions.len(), timeout = ?limit, "shutting down, waiting for sessions");
+    let served = sessions.len();
     sessions.close();
+    // Before it is told: whoever reads the line and connects then is to be refused.
     shared.registry.drain();
+    info!(sessions = served, timeout = ?limit, "shutting down, waiting for sessions");
     if timeout(limit, sessions.wait()).await.is_ok() {
         return Shutdown::Drained;
     }

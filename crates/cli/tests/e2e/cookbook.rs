@@ -13,6 +13,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use querycop_testkit::command::{Output, Program};
@@ -135,10 +136,14 @@ impl Desk {
     }
 }
 
+/// A port that nobody has, and that the system gives to nobody who asks for any: between the choice and
+/// its use other tests open many connections.
 fn free_port() -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    let addr = listener.local_addr().expect("it is bound");
-    addr.port().to_string()
+    static NEXT: AtomicU16 = AtomicU16::new(21_000);
+    let free = std::iter::from_fn(|| Some(NEXT.fetch_add(1, Ordering::Relaxed)))
+        .take(5_000)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    free.expect("one of them is free").to_string()
 }
 
 /// A desk whose programs speak to an emulator.
