@@ -10,21 +10,22 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: demo
-demo: ## Watch psql talk to a throw-away PostgreSQL through Querycop; ONCE=1 does not wait for Ctrl-C
+demo: ## Watch psql talk to an AlloyDB emulator through Querycop; ONCE=1 does not wait for Ctrl-C, ON=postgres goes without AlloyDB
 	scripts/bootstrap
 	$(CARGO) build --locked --package querycop
-	ONCE=$(ONCE) scripts/demo
+	ONCE=$(ONCE) ON=$(ON) scripts/demo
 
 .PHONY: test
 test: ## Run all tests, those against real servers and with real drivers among them
 	scripts/bootstrap test
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --all-features
 
 .PHONY: check
-check: ## Check format and lints; warnings are errors
-	scripts/bootstrap
+check: ## Check format, lints (warnings are errors), and the connector's public API against its record
+	scripts/bootstrap check
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- --deny warnings
+	crates/alloydb-connector/tests/public-api
 
 .PHONY: bench
 bench: ## Measure beside HAProxy, PgBouncer and no proxy at all; BENCH="--quick" and other flags: bench/README.md

@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-LABELS = {"direct": "direct", "haproxy": "HAProxy", "pgbouncer": "PgBouncer", "querycop": "Querycop"}
+LABELS = {"direct": "direct", "haproxy": "HAProxy", "pgbouncer": "PgBouncer", "querycop": "Querycop",
+          "alloydb-tls": "own TLS", "alloydb-connector": "connector"}
 
 # what, kind of scenario, TLS, figure, beside whom, most or least, limit
 GOALS = [
@@ -20,6 +21,9 @@ GOALS = [
     ("COPY out, throughput", "copyout-", False, "mib_s", "haproxy", "≥", 0.95),
     ("COPY in, CPU per GiB", "copyin-", False, "cpu_ms_gib", "haproxy", "≤", 1.10),
     ("COPY in, throughput", "copyin-", False, "mib_s", "haproxy", "≥", 0.95),
+    ("Connector, CPU per transaction, 16 clients", "prepared-c16", True, "cpu_us", "alloydb-tls", "≤", 1.10),
+    ("Connector, COPY out, CPU per GiB", "copyout-", True, "cpu_ms_gib", "alloydb-tls", "≤", 1.10),
+    ("Connector, COPY in, CPU per GiB", "copyin-", True, "cpu_ms_gib", "alloydb-tls", "≤", 1.10),
     ("Idle session, plain", "idle-", False, "kib_session", None, "≤", 12),
     ("Idle session, TLS on both legs", "idle-", True, "kib_session", None, "≤", 40),
 ]
@@ -103,10 +107,11 @@ def memory(outcome):
 
 
 def goal(outcome, what, scenario, tls, figure, beside, side, limit):
+    subject = "alloydb-connector" if beside == "alloydb-tls" else "querycop"
     mine, theirs = [], []
     for name, targets in outcome["results"].items():
         if name.startswith(scenario) and name.endswith("-tls") == tls:
-            mine, theirs = targets.get("querycop", []), targets.get(beside, [])
+            mine, theirs = targets.get(subject, []), targets.get(beside, [])
     values = paired(mine, theirs, figure) if beside else figures(mine, figure)
     bound = f"{side} {limit:.2f} × {LABELS[beside]}" if beside else f"{side} {limit} KiB"
     if not values:

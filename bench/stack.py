@@ -4,6 +4,7 @@ Everything started here is a child of this process, dies with it (even by SIGKIL
 listens on free loopback ports and keeps its files in one temporary directory.
 """
 import glob
+import json
 import os
 import pwd
 import re
@@ -108,6 +109,7 @@ class Stack:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         self.children = []
+        self.emulated = None
         self.root = Path(tempfile.mkdtemp(prefix="querycop-bench-"))
         self.root.chmod(0o755)
         return self
@@ -205,6 +207,40 @@ class Stack:
              "-c", f"SELECT rolpassword FROM pg_authid WHERE rolname = '{USER}'"],
             env=env, text=True).strip()
 
+    # -- AlloyDB
+
+    def emulator(self):
+        """What leads to an AlloyDB emulator before the server, which is started for the first who asks.
+
+        It is no part of what is measured: the two ways to it are compared with each other."""
+        if self.emulated is None:
+            folder = self.root / "emulator"
+            folder.mkdir()
+            address = f"127.{os.getpid() % 200 + 50}.{os.getpid() // 200 % 250}.1"
+            cluster = "projects/bench/locations/local/clusters/main"
+            principal = "bench@bench.iam.gserviceaccount.com"
+            (folder / "state.toml").write_text(
+                f'backend = "postgres://{USER}:{PASSWORD}@127.0.0.1:{self.direct.port}/{DATABASE}"\n'
+                f'directory = "{folder}/files"\n'
+                '[listen]\nhttps = "127.0.0.1:0"\nhttp = "127.0.0.1:0"\n'
+                f'[[clusters]]\nname = "{cluster}"\n'
+                f'[[clusters.instances]]\nname = "primary"\nprivate_address = "{address}"\n'
+                f'[[principals]]\nemail = "{principal}"\n')
+            program = os.environ.get("QUERYCOP", HERE.parent / "target" / "release" / "querycop")
+            process, log = self.spawn([program, "emulator", "--config", folder / "state.toml"], folder)
+            summary, limit = folder / "files" / "emulator.json", time.time() + 20
+            while not summary.exists() and time.time() < limit and process.poll() is None:
+                time.sleep(0.1)
+            if not summary.exists():
+                raise Unusable(f"the emulator did not start: {log.read_text(errors='replace')[-500:]}")
+            authorities = list((folder / "files").glob("cluster-ca-*.pem"))
+            self.emulated = {
+                "BENCH_INSTANCE": f"{cluster}/instances/primary", "BENCH_INSTANCE_ADDRESS": address,
+                "BENCH_ADMIN": json.loads(summary.read_text())["http"],
+                "BENCH_CREDENTIALS": str(folder / "files" / f"credentials-{principal}.json"),
+                "BENCH_CLUSTER_CA": str(authorities[0])}
+        return self.emulated
+
     # -- the proxies
 
     def peer(self, name, action):
@@ -234,6 +270,8 @@ class Stack:
             "BENCH_PGPORT": str(self.direct.port), "BENCH_USER": USER, "BENCH_PASSWORD": PASSWORD,
             "BENCH_DATABASE": DATABASE, "BENCH_SCRAM": self.scram,
             "BENCH_TLS": str(self.root / "tls") if tls else "", "BENCH_OSUSER": self.osuser.pw_name}
+        if name.startswith("alloydb-"):
+            env |= self.emulator()
         process, log = self.spawn([HERE / "peers" / f"{name}.sh", "run"], folder, env)
         endpoint = Endpoint(name, port, tls, process, log)
         self.ready(endpoint)

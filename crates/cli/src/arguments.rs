@@ -3,13 +3,18 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use alloydb_connector::InstanceUri;
 use clap::builder::{PossibleValue, PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
+use jiff::SignedDuration;
 
+use crate::emulator::{self, EmulatorOptions};
 use crate::exit::{self, USAGE};
-use crate::settings::{CONFIG_ENV, SETTINGS, Setting};
+use crate::fetch_ca::FetchCaOptions;
+use crate::settings::{CONFIG_ENV, GOOGLE_SETTINGS, SETTINGS, Setting};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -30,6 +35,10 @@ pub(crate) enum Action {
     Check,
     /// Examine the way to the database.
     Doctor(DoctorOptions),
+    /// Write a cluster's certificate authority to a file.
+    FetchCa(FetchCaOptions),
+    /// Run a local AlloyDB.
+    Emulator(EmulatorOptions),
     /// Print a completion script.
     Completion(Shell),
     /// Print the reference of all settings.
@@ -97,6 +106,24 @@ fn subcommand(name: &str, mut matches: ArgMatches) -> Invocation {
             database: matches.remove_one("database"),
             json: matches.get_flag("json"),
         }),
+        "fetch-ca" => Action::FetchCa(FetchCaOptions {
+            instance: matches
+                .remove_one("instance")
+                .expect("clap demands the instance"),
+            output: matches.remove_one("output"),
+            watch: matches.get_flag("watch").then(|| {
+                matches
+                    .remove_one("every")
+                    .expect("clap has a default for the interval")
+            }),
+        }),
+        "emulator" => {
+            return Invocation {
+                action: Action::Emulator(emulator::options(matches)),
+                config: None,
+                flags: Vec::new(),
+            };
+        }
         "completion" => {
             let shell = matches.remove_one("shell").expect("clap demands the shell");
             return Invocation {
@@ -120,7 +147,11 @@ fn invocation(action: Action, matches: &mut ArgMatches) -> Invocation {
     let flags = SETTINGS
         .iter()
         .filter(|setting| !setting.secret)
-        .filter_map(|setting| Some((setting, matches.remove_one::<String>(setting.key)?)))
+        .filter_map(|setting| {
+            // A command may have only some of the settings.
+            let text = matches.try_remove_one::<String>(setting.key).ok()??;
+            Some((setting, text))
+        })
         .collect();
     Invocation {
         action,
@@ -149,6 +180,13 @@ fn command() -> Command {
                 .about("Examine each step of the way to the database: name, dial, TLS, token, login, query")
                 .args(doctor_flags())
                 .args(settings()),
+        )
+        .subcommand(emulator::command())
+        .subcommand(
+            Command::new("fetch-ca")
+                .about("Write the certificate authority of an AlloyDB cluster to a file")
+                .args(fetch_ca_flags())
+                .args(google_flags().chain([config_flag()])),
         )
         .subcommand(
             Command::new("completion").about("Print a completion script for a shell").arg(
@@ -200,6 +238,48 @@ fn doctor_flags() -> [Arg; 3] {
             .action(ArgAction::SetTrue)
             .help("Print one JSON object with all steps"),
     ]
+}
+
+fn fetch_ca_flags() -> [Arg; 4] {
+    [
+        Arg::new("instance")
+            .required(true)
+            .value_name("INSTANCE_URI")
+            .value_parser(str::parse::<InstanceUri>)
+            .help("An instance of the cluster: projects/P/locations/R/clusters/C/instances/I"),
+        Arg::new("output")
+            .long("output")
+            .short('o')
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .value_hint(ValueHint::FilePath)
+            .help("File to replace, all at once and only when something has changed; standard output by default"),
+        Arg::new("watch")
+            .long("watch")
+            .action(ArgAction::SetTrue)
+            .requires("output")
+            .help("Stay, and fetch again and again; a fetch that fails leaves the file as it is"),
+        Arg::new("every")
+            .long("every")
+            .value_name("DURATION")
+            .default_value("1h")
+            .requires("watch")
+            .value_parser(interval)
+            .help("Time between two fetches of --watch"),
+    ]
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok();
+    parsed
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "not a duration such as 10m or 1h".to_owned())
+}
+
+/// The flags of those settings that say as whom Google Cloud is spoken to.
+fn google_flags() -> impl Iterator<Item = Arg> {
+    setting_flags().filter(|arg| GOOGLE_SETTINGS.contains(&arg.get_id().as_str()))
 }
 
 fn setting_flags() -> impl Iterator<Item = Arg> {

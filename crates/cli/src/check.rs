@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use querycop_gateway::Gateway;
+use querycop_gateway::{Gateway, chain};
 
 use crate::exit::{self, OK, refuse_settings, warn_of_settings};
 use crate::settings::{Loaded, Problem, SETTINGS, Settings, Source, Values};
@@ -26,13 +26,16 @@ fn check_files(settings: Settings) -> ExitCode {
         Ok(runtime) => runtime,
         Err(status) => return status,
     };
-    let outcome =
-        runtime.block_on(async { Gateway::new(settings.config, Arc::default()).map(drop) });
+    let outcome = runtime.block_on(async {
+        Gateway::new(settings.config, Arc::default())
+            .await
+            .map(drop)
+    });
     let Err(error) = outcome else {
         return ExitCode::from(OK);
     };
     let message = match error.source() {
-        Some(cause) => cause.to_string(),
+        Some(cause) => chain(cause),
         None => "can't be used".to_owned(),
     };
     refuse_settings(&[Problem {

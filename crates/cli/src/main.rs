@@ -3,7 +3,9 @@
 mod arguments;
 mod check;
 mod doctor;
+mod emulator;
 mod exit;
+mod fetch_ca;
 mod run;
 mod settings;
 mod signals;
@@ -20,11 +22,14 @@ fn main() -> ExitCode {
         Err(ended) => return ended,
     };
     let environment = Environment::read(std::env::vars_os());
-    let loaded = settings::load(invocation.config.clone(), &invocation.flags, &environment);
+    let load = || settings::load(invocation.config.clone(), &invocation.flags, &environment);
     match invocation.action {
-        Action::Run => run::run(loaded),
-        Action::Check => check::check(loaded),
-        Action::Doctor(options) => doctor::doctor(loaded, &options, &environment),
+        Action::Run => run::run(load()),
+        Action::Check => check::check(load()),
+        Action::Doctor(options) => doctor::doctor(load(), &options, &environment),
+        Action::FetchCa(options) => fetch_ca::fetch_ca(&load().values, &options),
+        // It has settings of its own, and none of the gateway's.
+        Action::Emulator(options) => emulator::run(options),
         Action::Completion(shell) => arguments::print_completion(shell),
         Action::Reference => check::print_reference(),
     }

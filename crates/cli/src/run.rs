@@ -62,7 +62,7 @@ pub(crate) fn run(loaded: Loaded) -> ExitCode {
         }
     };
     let status = runtime.block_on(async {
-        match open(settings) {
+        match open(settings).await {
             Ok(running) => serve(running).await,
             Err(NotStarted(status)) => status,
         }
@@ -72,12 +72,13 @@ pub(crate) fn run(loaded: Loaded) -> ExitCode {
     ExitCode::from(status)
 }
 
-fn open(settings: Settings) -> Result<Running, NotStarted> {
+async fn open(settings: Settings) -> Result<Running, NotStarted> {
     let metrics = Arc::new(Metrics::default());
     let registry = metrics_registry(&metrics, &settings);
     let stop = signals::Stop::listen().map_err(|error| not_started(&error, OS_ERROR))?;
-    let gateway =
-        Gateway::new(settings.config, metrics).map_err(|error| not_started(&error, CONFIG))?;
+    let gateway = Gateway::new(settings.config, metrics)
+        .await
+        .map_err(|error| not_started(&error, CONFIG))?;
     signals::reload_on_hangup(gateway.reload_handle())
         .map_err(|error| not_started(&error, OS_ERROR))?;
     if settings.admin_key.is_some() && !settings.api_addr.ip().to_canonical().is_loopback() {
@@ -85,6 +86,7 @@ fn open(settings: Settings) -> Result<Running, NotStarted> {
     }
     let parts = Parts {
         registry: gateway.registry(),
+        readiness: gateway.readiness(),
         metrics: Arc::new(registry),
         admin_key: settings.admin_key,
         version: env!("CARGO_PKG_VERSION"),
@@ -110,7 +112,7 @@ fn metrics_registry(metrics: &Metrics, settings: &Settings) -> Registry {
     let info = Family::<Vec<(&'static str, String)>, Gauge>::default();
     info.get_or_create(&vec![
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("backend", backend.address.to_string()),
+        ("backend", backend.route.to_string()),
         (
             "backend_role",
             backend.role.map_or("", |role| role.as_str()).to_owned(),

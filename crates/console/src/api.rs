@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use querycop_gateway::Registry;
+use querycop_gateway::{Readiness, Registry};
 use querycop_serve::{BindError, Endpoint, Listener, PeerAddr, Socket};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,8 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 pub struct Parts {
     /// The sessions that are being served.
     pub registry: Arc<Registry>,
+    /// Whether clients can be served.
+    pub readiness: Readiness,
     /// What `/metrics` shows.
     pub metrics: Arc<prometheus_client::registry::Registry>,
     /// The key; `None` leaves nothing but health and metrics.
@@ -72,6 +74,7 @@ impl Api {
         let router = router(Arc::new(Shared {
             guard: Guard::new(parts.admin_key),
             registry: parts.registry,
+            readiness: parts.readiness,
             metrics: parts.metrics,
             version: parts.version,
         }));

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use prometheus_client::encoding::text::encode;
-use querycop_gateway::{Entry, Registry};
+use querycop_gateway::{Entry, Readiness, Registry};
 use serde::Serialize;
 
 use crate::permit::{Guard, Permit};
@@ -24,6 +24,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(crate) struct Shared {
     pub(crate) guard: Guard,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) readiness: Readiness,
     pub(crate) metrics: Arc<prometheus_client::registry::Registry>,
     pub(crate) version: &'static str,
 }
@@ -71,11 +72,10 @@ async fn alive() -> &'static str {
     "ok"
 }
 
-async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, &'static str) {
-    if shared.registry.is_draining() {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down")
-    } else {
-        (StatusCode::OK, "ready")
+async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+    match shared.readiness.check() {
+        Ok(()) => (StatusCode::OK, "ready".to_owned()),
+        Err(not_ready) => (StatusCode::SERVICE_UNAVAILABLE, not_ready.to_string()),
     }
 }
 

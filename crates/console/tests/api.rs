@@ -7,8 +7,8 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use querycop_console::{AdminKey, Api, Parts};
 use querycop_gateway::config::{
-    Backend, BackendAddress, BackendTls, Config, Limits, Roots, ScramOverTls, TlsMode,
-    TlsNegotiation,
+    Backend, BackendAddress, BackendTls, Config, Direct, Google, Limits, Roots, Route,
+    ScramOverTls, TlsMode, TlsNegotiation,
 };
 use querycop_gateway::{Gateway, Metrics};
 use querycop_serve::Endpoint;
@@ -37,24 +37,27 @@ struct Answer {
     body: String,
 }
 
-fn gateway(backend: SocketAddr) -> Gateway {
+async fn gateway(backend: SocketAddr) -> Gateway {
     let config = Config {
         listen: Endpoint::Tcp("127.0.0.1:0".parse().expect("an address")),
         client_tls: None,
         backend: Backend {
-            address: BackendAddress::Tcp {
-                host: backend.ip().to_string(),
-                port: backend.port(),
-            },
-            tls: BackendTls {
-                mode: TlsMode::Disable,
-                roots: Roots::System,
-                server_name: None,
-                identity: None,
-                negotiation: TlsNegotiation::Postgres,
-            },
+            route: Route::Direct(Direct {
+                address: BackendAddress::Tcp {
+                    host: backend.ip().to_string(),
+                    port: backend.port(),
+                },
+                tls: BackendTls {
+                    mode: TlsMode::Disable,
+                    roots: Roots::System,
+                    server_name: None,
+                    identity: None,
+                    negotiation: TlsNegotiation::Postgres,
+                },
+            }),
             role: None,
             token: None,
+            google: Google::default(),
             connect_timeout: Duration::from_secs(10),
         },
         scram_over_tls: ScramOverTls::Terminate,
@@ -68,12 +71,14 @@ fn gateway(backend: SocketAddr) -> Gateway {
             worker_threads: 1,
         },
     };
-    Gateway::new(config, Arc::new(Metrics::default())).expect("no files to read")
+    Gateway::new(config, Arc::new(Metrics::default()))
+        .await
+        .expect("no files to read")
 }
 
 /// A gateway that no test connects through.
-fn idle_gateway() -> Gateway {
-    gateway("127.0.0.1:1".parse().expect("an address"))
+async fn idle_gateway() -> Gateway {
+    gateway("127.0.0.1:1".parse().expect("an address")).await
 }
 
 fn serve(gateway: &Gateway, admin_key: Option<&str>) -> Served {
@@ -81,6 +86,7 @@ fn serve(gateway: &Gateway, admin_key: Option<&str>) -> Served {
     metrics.register("probes", "Probes", Counter::<u64>::default());
     let parts = Parts {
         registry: gateway.registry(),
+        readiness: gateway.readiness(),
         metrics: Arc::new(metrics),
         admin_key: admin_key.map(|key| AdminKey::new(key).expect("long enough")),
         version: "1.2.3",
@@ -169,7 +175,7 @@ impl Answer {
 #[tokio::test]
 async fn health_and_metrics_need_no_key() {
     for key in [None, Some(KEY)] {
-        let api = serve(&idle_gateway(), key);
+        let api = serve(&idle_gateway().await, key);
         for (path, body) in [("/healthz", "ok"), ("/livez", "ok"), ("/readyz", "ready")] {
             let answer = api.get(path).await;
             assert_eq!((answer.status, &*answer.body), (200, body), "{path}");
@@ -187,7 +193,7 @@ async fn health_and_metrics_need_no_key() {
 
 #[tokio::test]
 async fn without_a_configured_key_the_rest_is_off() {
-    let api = serve(&idle_gateway(), None);
+    let api = serve(&idle_gateway().await, None);
     for path in ["/api/v1/sessions", "/api/v1/version", "/", "/nothing"] {
         let answer = api.get_as(KEY, path).await;
         assert_eq!(answer.status, 403, "{path}");
@@ -200,7 +206,7 @@ async fn without_a_configured_key_the_rest_is_off() {
 
 #[tokio::test]
 async fn a_key_is_asked_for_whatever_the_path_and_method() {
-    let api = serve(&idle_gateway(), Some(KEY));
+    let api = serve(&idle_gateway().await, Some(KEY));
     let wrong = format!("X-API-Key: {WRONG}\r\n");
     for fields in ["", &wrong, "Authorization: Basic YTpi\r\n"] {
         for (method, path) in [
@@ -220,7 +226,7 @@ async fn a_key_is_asked_for_whatever_the_path_and_method() {
 
 #[tokio::test]
 async fn the_key_opens_from_either_header() {
-    let api = serve(&idle_gateway(), Some(KEY));
+    let api = serve(&idle_gateway().await, Some(KEY));
     for fields in [
         format!("Authorization: Bearer {KEY}\r\n"),
         format!("authorization: bearer {KEY}\r\n"),
@@ -234,7 +240,7 @@ async fn the_key_opens_from_either_header() {
 
 #[tokio::test]
 async fn with_the_key_mistakes_are_told() {
-    let api = serve(&idle_gateway(), Some(KEY));
+    let api = serve(&idle_gateway().await, Some(KEY));
     let unknown = api.get_as(KEY, "/api/v1/nothing").await;
     assert_eq!(unknown.status, 404);
     assert!(unknown.json()["error"].is_string());
@@ -247,7 +253,7 @@ async fn with_the_key_mistakes_are_told() {
 
 #[tokio::test]
 async fn health_does_not_take_other_methods() {
-    let api = serve(&idle_gateway(), None);
+    let api = serve(&idle_gateway().await, None);
     let answer = api.request("POST", "/healthz", "").await;
     assert_eq!(answer.status, 405);
     assert!(answer.json()["error"].is_string());
@@ -256,7 +262,7 @@ async fn health_does_not_take_other_methods() {
 
 #[tokio::test]
 async fn every_answer_forbids_caching_and_sniffing() {
-    let api = serve(&idle_gateway(), Some(KEY));
+    let api = serve(&idle_gateway().await, Some(KEY));
     for answer in [
         api.get("/healthz").await,
         api.get("/metrics").await,
@@ -273,7 +279,7 @@ async fn every_answer_forbids_caching_and_sniffing() {
 #[tokio::test]
 async fn a_session_is_listed_and_a_drain_is_told() {
     let backend = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let gateway = gateway(backend.local_addr().expect("bound"));
+    let gateway = gateway(backend.local_addr().expect("bound")).await;
     let api = serve(&gateway, Some(KEY));
     assert_eq!(api.get_as(KEY, "/api/v1/sessions").await.json(), json!([]));
 
@@ -325,7 +331,7 @@ async fn a_session_is_listed_and_a_drain_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn guessing_is_slowed_and_locks_nobody_out() {
-    let api = serve(&idle_gateway(), Some(KEY));
+    let api = serve(&idle_gateway().await, Some(KEY));
     let begun = Instant::now();
     for _ in 0..10 {
         assert_eq!(api.get_as(WRONG, "/api/v1/version").await.status, 401);
@@ -355,7 +361,7 @@ async fn guessing_is_slowed_and_locks_nobody_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_head_that_does_not_come_is_not_waited_for() {
-    let api = serve(&idle_gateway(), None);
+    let api = serve(&idle_gateway().await, None);
     for begun in [
         "",
         "GET /healthz HT",
@@ -371,7 +377,7 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_gives_its_place_back() {
-    let api = serve(&idle_gateway(), None);
+    let api = serve(&idle_gateway().await, None);
     let since = Instant::now();
     let answer = api.raw(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!(Answer::parse(&answer).status, 200);
@@ -380,7 +386,7 @@ async fn an_idle_connection_gives_its_place_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_connection_ends_with_its_minute() {
-    let api = serve(&idle_gateway(), None);
+    let api = serve(&idle_gateway().await, None);
     let mut stream = api.connect().await;
     let since = Instant::now();
     let mut answers = 0;
@@ -400,7 +406,7 @@ async fn a_busy_connection_ends_with_its_minute() {
 
 #[tokio::test]
 async fn large_heads_are_refused() {
-    let api = serve(&idle_gateway(), None);
+    let api = serve(&idle_gateway().await, None);
     let long = format!("X: {}\r\n", "x".repeat(64 * 1024));
     assert_eq!(api.request("GET", "/healthz", &long).await.status, 431);
     let many = "X: x\r\n".repeat(100);
@@ -409,7 +415,7 @@ async fn large_heads_are_refused() {
 
 #[tokio::test]
 async fn a_body_is_not_read() {
-    let api = serve(&idle_gateway(), None);
+    let api = serve(&idle_gateway().await, None);
     let endless = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000000\r\n\r\nxxx";
     let answer = Answer::parse(&api.raw(endless).await);
     assert_eq!(answer.status, 200);
@@ -417,7 +423,7 @@ async fn a_body_is_not_read() {
 
 #[tokio::test]
 async fn an_address_has_no_more_than_its_share_of_connections() {
-    let api = serve(&idle_gateway(), None);
+    let api = serve(&idle_gateway().await, None);
     let mut held = Vec::new();
     for _ in 0..128 {
         held.push(api.connect().await);
@@ -435,7 +441,7 @@ async fn an_address_has_no_more_than_its_share_of_connections() {
 
 #[tokio::test(start_paused = true)]
 async fn it_ends_though_clients_stay_connected() {
-    let api = serve(&idle_gateway(), None);
+    let api = serve(&idle_gateway().await, None);
     let _silent = api.connect().await;
     let mut half = api.connect().await;
     half.write_all(b"GET /hea").await.expect("it is read");
@@ -449,10 +455,11 @@ async fn it_ends_though_clients_stay_connected() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
-    let gateway = idle_gateway();
+    let gateway = idle_gateway().await;
     let api = serve(&gateway, None);
     let parts = Parts {
         registry: gateway.registry(),
+        readiness: gateway.readiness(),
         metrics: Arc::default(),
         admin_key: None,
         version: "1.2.3",
@@ -463,8 +470,10 @@ async fn a_port_that_is_taken_is_named() {
 
 #[tokio::test]
 async fn parts_can_be_printed_without_the_key() {
+    let gateway = idle_gateway().await;
     let parts = Parts {
-        registry: idle_gateway().registry(),
+        registry: gateway.registry(),
+        readiness: gateway.readiness(),
         metrics: Arc::default(),
         admin_key: Some(AdminKey::new(KEY).expect("long enough")),
         version: "1.2.3",

@@ -1,54 +1,37 @@
-//! Connects to the server behind the gateway: name, dial, TLS.
+//! The server behind the gateway, whichever way leads to it.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
-
-use arc_swap::ArcSwap;
-use querycop_serve::Socket;
-use querycop_wire::startup;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout_at};
 
-use crate::config::{self, BackendAddress, TlsMode, TlsNegotiation};
+use crate::config::{self, Route, TlsMode};
+use crate::direct::{DialError, Direct};
+use crate::google::{self, GoogleError};
+use crate::instance::{Instance, InstanceError};
 use crate::leg::Leg;
-use crate::tls::{BackendTlsError, Connector, MaterialError};
+use crate::tls::{BackendTlsError, MaterialError};
 
 /// The server behind the gateway, ready to be connected to.
 #[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) settings: config::Backend,
-    /// `None` in mode `disable`. Swapped when a file changes; sessions keep what they began with.
-    connector: ArcSwap<Option<Connector>>,
+    way: Way,
 }
 
-/// The server can't be reached.
+/// The way to it.
+#[derive(Debug)]
+enum Way {
+    Direct(Direct),
+    Instance(Instance),
+}
+
+/// What the settings name can't be used.
 #[derive(Debug, Error)]
-pub(crate) enum DialError {
-    /// The name has no address, or the lookup failed.
-    #[error("lookup {host}: {cause}")]
-    Lookup {
-        /// The name.
-        host: String,
-        /// What the resolver said.
-        cause: io::Error,
-    },
-    /// No address answered in time.
-    #[error("i/o timeout after {after:?}")]
-    Timeout {
-        /// The time it had.
-        after: Duration,
-    },
-    /// Every address refused; this is the last one's answer.
-    #[error("{address}: {cause}")]
-    Connect {
-        /// The address.
-        address: String,
-        /// What the system said.
-        cause: io::Error,
-    },
+pub enum LoadError {
+    /// A certificate file.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
+    /// The credentials for Google Cloud.
+    #[error(transparent)]
+    Google(#[from] GoogleError),
 }
 
 /// The server can't be connected to.
@@ -60,6 +43,9 @@ pub(crate) enum ConnectError {
     /// It was reached, but TLS with it came to nothing.
     #[error("backend TLS negotiation failed: {0}")]
     Tls(#[from] BackendTlsError),
+    /// The connector did not get through to the instance.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
 }
 
 /// Whether TLS is tried in mode `prefer`.
@@ -72,153 +58,63 @@ pub(crate) enum Attempt {
 }
 
 impl Backend {
-    /// Reads the files that `settings` name.
-    pub(crate) fn load(settings: config::Backend) -> Result<Self, MaterialError> {
-        let connector = ArcSwap::from_pointee(Connector::load(&settings.tls)?);
-        Ok(Self {
-            settings,
-            connector,
-        })
+    /// Reads the files that `settings` name. Must be called within a runtime that lives as long as
+    /// the backend: an instance's certificates are renewed on it.
+    pub(crate) async fn load(settings: config::Backend) -> Result<Self, LoadError> {
+        let timeout = settings.connect_timeout;
+        let way = match &settings.route {
+            Route::Direct(direct) => Way::Direct(Direct::load(direct.clone(), timeout)?),
+            Route::Instance(instance) => {
+                let dialer = google::dialer(&settings.google).await?;
+                Way::Instance(Instance::new(instance.clone(), dialer, timeout))
+            }
+        };
+        Ok(Self { settings, way })
     }
 
     /// Reads the files again. The old material stays in place if that fails.
     pub(crate) fn reload(&self) -> Result<(), MaterialError> {
-        self.connector
-            .store(Arc::new(Connector::load(&self.settings.tls)?));
-        Ok(())
+        match &self.way {
+            Way::Direct(direct) => direct.reload(),
+            // The connector renews its certificates by itself.
+            Way::Instance(_) => Ok(()),
+        }
     }
 
-    /// Dials and puts TLS on the connection as the mode asks, within the configured time.
+    /// Connects as the settings ask, within the configured time.
     ///
     /// Cancel safe: dropping the call closes the connection.
     pub(crate) async fn connect(&self, attempt: Attempt) -> Result<Leg, ConnectError> {
-        let deadline = Instant::now() + self.settings.connect_timeout;
-        let connector = self.connector.load_full();
-        let Some(connector) = connector
-            .as_ref()
-            .as_ref()
-            .filter(|_| attempt == Attempt::First)
-        else {
-            return Ok(Leg::Plain(self.dial(deadline).await?));
-        };
-        match self.connect_tls(connector, deadline).await {
-            // libpq's `prefer` goes on in clear when TLS comes to nothing for whatever reason.
-            Err(ConnectError::Tls(error)) if self.settings.tls.mode == TlsMode::Prefer => {
-                tracing::debug!(%error, "TLS with the backend failed, going on in clear");
-                Ok(Leg::Plain(self.dial(deadline).await?))
-            }
-            outcome => outcome,
+        match &self.way {
+            Way::Direct(direct) => direct.connect(attempt).await,
+            Way::Instance(instance) => Ok(instance.connect().await?),
         }
     }
 
-    /// Dials and runs the TLS handshake.
-    async fn connect_tls(
-        &self,
-        connector: &Connector,
-        deadline: Instant,
-    ) -> Result<Leg, ConnectError> {
-        let mut socket = self.dial(deadline).await?;
-        let negotiate = async {
-            if connector.negotiation() == TlsNegotiation::Postgres
-                && !request_tls(&mut socket).await?
-            {
-                if self.settings.tls.mode == TlsMode::Prefer {
-                    return Ok(Leg::Plain(socket));
-                }
-                return Err(BackendTlsError::Unsupported);
-            }
-            connector.connect(socket).await
-        };
-        let negotiated = timeout_at(deadline, negotiate).await;
-        Ok(negotiated.map_err(|_| BackendTlsError::Timeout)??)
-    }
-
-    /// Opens a connection. Cancel safe.
-    pub(crate) async fn dial(&self, deadline: Instant) -> Result<Socket, DialError> {
-        let address = &self.settings.address;
-        let refused = |cause| DialError::Connect {
-            address: address.to_string(),
-            cause,
-        };
-        let dial = async {
-            match address {
-                BackendAddress::Unix(path) => Socket::connect_unix(path).await.map_err(refused),
-                BackendAddress::Tcp { host, port } => dial_tcp(host, *port, deadline).await,
-            }
-        };
-        match timeout_at(deadline, dial).await {
-            Ok(dialled) => dialled,
-            Err(_) => Err(self.timed_out()),
+    /// The way to a server that is reached by its address.
+    pub(crate) fn direct(&self) -> Option<&Direct> {
+        match &self.way {
+            Way::Direct(direct) => Some(direct),
+            Way::Instance(_) => None,
         }
     }
 
-    fn timed_out(&self) -> DialError {
-        DialError::Timeout {
-            after: self.settings.connect_timeout,
+    /// The way to an AlloyDB instance.
+    pub(crate) fn instance(&self) -> Option<&Instance> {
+        match &self.way {
+            Way::Direct(_) => None,
+            Way::Instance(instance) => Some(instance),
         }
     }
-}
 
-/// The addresses of a name.
-pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
-    let failed = |cause| DialError::Lookup {
-        host: host.to_owned(),
-        cause,
-    };
-    let found: Vec<_> = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(failed)?
-        .collect();
-    if found.is_empty() {
-        return Err(failed(io::Error::other("no address")));
+    /// Whether a connection under TLS may be given up for one in clear.
+    pub(crate) fn prefers_tls(&self) -> bool {
+        self.direct()
+            .is_some_and(|direct| direct.settings().tls.mode == TlsMode::Prefer)
     }
-    Ok(found)
-}
 
-/// Tries the addresses of a name one after the other, each with its share of the time that is left,
-/// so that one dead address does not use up the time of the next.
-async fn dial_tcp(host: &str, port: u16, deadline: Instant) -> Result<Socket, DialError> {
-    let addresses = resolve(host, port).await?;
-    let mut failure = None;
-    for (tried, address) in addresses.iter().enumerate() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
-        let cause = match timeout_at(Instant::now() + share, Socket::connect_tcp(*address)).await {
-            Ok(Ok(socket)) => return Ok(socket),
-            Ok(Err(cause)) => cause,
-            Err(_) => io::Error::new(io::ErrorKind::TimedOut, "i/o timeout"),
-        };
-        failure = Some(DialError::Connect {
-            address: address.to_string(),
-            cause,
-        });
-    }
-    Err(failure.unwrap_or_else(|| DialError::Lookup {
-        host: host.to_owned(),
-        cause: io::Error::other("no address"),
-    }))
-}
-
-/// Asks for TLS and says whether the server has it. Not cancel safe.
-async fn request_tls(socket: &mut Socket) -> Result<bool, BackendTlsError> {
-    socket
-        .write_all(&startup::ssl_request())
-        .await
-        .map_err(BackendTlsError::from_io)?;
-    // One byte is the whole answer. More than one byte is read to see whether there are any:
-    // what follows in clear would otherwise be taken for a part of the protected stream.
-    let mut answer = [0; 2];
-    let read = socket
-        .read(&mut answer)
-        .await
-        .map_err(BackendTlsError::from_io)?;
-    match (read, answer[0]) {
-        (0, _) => Err(BackendTlsError::Closed),
-        (1, b'S') => Ok(true),
-        (_, b'S') => Err(BackendTlsError::PlaintextAhead),
-        (1, b'N') => Ok(false),
-        (_, b'N') => Err(BackendTlsError::PlaintextAhead),
-        (_, b'E') => Err(BackendTlsError::ErrorBeforeTls),
-        (_, other) => Err(BackendTlsError::Answer(other)),
+    /// Whether the server lets the gateway's own principal in without a password.
+    pub(crate) fn logs_in_automatically(&self) -> bool {
+        self.instance().is_some_and(Instance::logs_in_automatically)
     }
 }

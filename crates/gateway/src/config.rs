@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use alloydb_connector::{IamLogin, InstanceUri, IpType};
 use querycop_serve::Endpoint;
 use rustls_pki_types::ServerName;
 
@@ -57,16 +58,70 @@ pub struct IdentityFiles {
 /// The database behind the gateway.
 #[derive(Clone, Debug)]
 pub struct Backend {
+    /// The way to it.
+    pub route: Route,
+    /// What the operator says it is; changes nothing.
+    pub role: Option<BackendRole>,
+    /// Where the token comes from that takes the place of the client's password.
+    pub token: Option<TokenSource>,
+    /// As whom the gateway speaks to Google Cloud; of no use where neither route nor token do.
+    pub google: Google,
+    /// Time for name lookup, dial, TLS and, with an instance, the metadata exchange together.
+    pub connect_timeout: Duration,
+}
+
+/// The way to the database.
+#[derive(Clone, Debug)]
+pub enum Route {
+    /// To an address, with TLS in libpq's modes.
+    Direct(Direct),
+    /// To an AlloyDB instance, through the connector.
+    Instance(Instance),
+}
+
+/// A database that is reached by its address.
+#[derive(Clone, Debug)]
+pub struct Direct {
     /// Where it listens.
     pub address: BackendAddress,
     /// How the leg to it is protected.
     pub tls: BackendTls,
-    /// What the operator says it is; changes nothing.
-    pub role: Option<BackendRole>,
-    /// The command whose output takes the place of the client's password.
-    pub token: Option<TokenCommand>,
-    /// Time for name lookup, dial and TLS together.
-    pub connect_timeout: Duration,
+}
+
+/// A database that is reached by its name in AlloyDB.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Its name.
+    pub uri: InstanceUri,
+    /// Which of its addresses is dialled.
+    pub ip_type: IpType,
+    /// Whether the instance lets the gateway's own principal in without a password.
+    pub iam_login: IamLogin,
+}
+
+/// As whom the gateway speaks to Google Cloud, and where it finds it.
+#[derive(Clone, Debug, Default)]
+pub struct Google {
+    /// A credentials file; `None` for Application Default Credentials.
+    pub credentials_file: Option<PathBuf>,
+    /// Service accounts to impersonate: the first is whom the gateway acts as, and each one may
+    /// impersonate the one before it.
+    pub impersonate: Vec<String>,
+    /// The project that pays for calls and whose quota counts.
+    pub quota_project: Option<String>,
+    /// The admin API in place of Google's, such as an emulator's.
+    pub admin_endpoint: Option<String>,
+    /// Authorities (PEM) for the admin API's certificate in place of the system's.
+    pub admin_ca_file: Option<PathBuf>,
+}
+
+/// Where a token comes from.
+#[derive(Clone, Debug)]
+pub enum TokenSource {
+    /// A command prints it.
+    Command(TokenCommand),
+    /// It is Google Cloud's access token of the gateway's own principal.
+    Iam,
 }
 
 /// Where the database listens.
@@ -177,6 +232,38 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Threads that run sessions.
     pub worker_threads: usize,
+}
+
+// === impl Backend ===
+
+impl Backend {
+    /// Whether the server's certificate is not checked while a token is sent to it.
+    pub fn trusts_anybody_with_token(&self) -> bool {
+        match &self.route {
+            Route::Direct(direct) => self.token.is_some() && direct.tls.mode == TlsMode::Require,
+            Route::Instance(_) => false,
+        }
+    }
+
+    /// Whether the gateway logs in with something of its own in the place of a client's password.
+    pub fn logs_in_by_itself(&self) -> bool {
+        let automatic = match &self.route {
+            Route::Direct(_) => false,
+            Route::Instance(instance) => instance.iam_login == IamLogin::On,
+        };
+        automatic || self.token.is_some()
+    }
+}
+
+// === impl Route ===
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct(direct) => direct.address.fmt(f),
+            Self::Instance(instance) => instance.uri.fmt(f),
+        }
+    }
 }
 
 // === impl BackendAddress ===

@@ -10,18 +10,20 @@ use std::time::Duration;
 use querycop_serve::{BindError, Endpoint, Listener, PeerAddr, Socket, Workers};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::accepted::Accepted;
-use crate::config::Config;
+use crate::backend::LoadError;
+use crate::config::{Config, Route};
 use crate::metrics::{Dropped, Metrics};
+use crate::readiness::{Readiness, prepare};
 use crate::registry::Registry;
 use crate::reload::{Watch, reload};
 use crate::session;
 use crate::shared::Shared;
-use crate::tls::{Acceptor, Connector, MaterialError};
+use crate::tls::{Acceptor, Connector};
 
 /// Time for terminated sessions to say goodbye to their clients.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -67,15 +69,16 @@ pub enum OpenError {
 }
 
 impl Gateway {
-    /// Reads the certificate files. Must be called within a runtime: token commands run on it.
-    pub fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, MaterialError> {
+    /// Reads the files that the settings name. Must be called within a runtime that lives as long as
+    /// the gateway: token commands run on it, and an instance's certificates are renewed on it.
+    pub async fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, LoadError> {
         // Watched before they are read: a change in between is not missed.
         let watch = Watch::begin(&files(&config)).unwrap_or_else(|error| {
             warn!(%error, "certificate files are not watched; SIGHUP still reads them");
             None
         });
         let startups = Arc::new(Semaphore::new(config.limits.max_startups));
-        let shared = Arc::new(Shared::load(config, metrics)?);
+        let shared = Arc::new(Shared::load(config, metrics).await?);
         Ok(Self {
             shared,
             startups,
@@ -87,6 +90,11 @@ impl Gateway {
     /// The sessions that are being served.
     pub fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.shared.registry)
+    }
+
+    /// Whether clients can be served.
+    pub fn readiness(&self) -> Readiness {
+        Readiness::new(Arc::clone(&self.shared))
     }
 
     /// Waking this reads the certificate files again.
@@ -110,8 +118,12 @@ impl Gateway {
 /// The files whose change is watched for.
 fn files(config: &Config) -> BTreeSet<PathBuf> {
     let client = config.client_tls.iter().flat_map(Acceptor::files);
+    let backend = match &config.backend.route {
+        Route::Direct(direct) => Some(Connector::files(&direct.tls)),
+        Route::Instance(_) => None,
+    };
     client
-        .chain(Connector::files(&config.backend.tls))
+        .chain(backend.into_iter().flatten())
         .map(PathBuf::from)
         .collect()
 }
@@ -133,6 +145,8 @@ impl Opened {
             workers,
         } = self;
         let sessions = TaskTracker::new();
+        let preparation =
+            AbortOnDropHandle::new(tokio::spawn(prepare(Arc::clone(&gateway.shared))));
         let mut stop = std::pin::pin!(stop);
         let mut watch = gateway.watch.take();
         loop {
@@ -149,7 +163,7 @@ impl Opened {
                 () = gateway.reload.notified() => reload(&gateway.shared),
             }
         }
-        drop(listener);
+        drop((listener, preparation));
         drain(&gateway.shared, &sessions).await
     }
 }
@@ -198,9 +212,11 @@ impl Gateway {
 /// Ends the sessions: the idle ones now, the busy ones when they are done or out of time.
 async fn drain(shared: &Arc<Shared>, sessions: &TaskTracker) -> Shutdown {
     let limit = shared.config.limits.drain_timeout;
-    info!(sessions = sessions.len(), timeout = ?limit, "shutting down, waiting for sessions");
+    let served = sessions.len();
     sessions.close();
+    // Before it is told: whoever reads the line and connects then is to be refused.
     shared.registry.drain();
+    info!(sessions = served, timeout = ?limit, "shutting down, waiting for sessions");
     if timeout(limit, sessions.wait()).await.is_ok() {
         return Shutdown::Drained;
     }

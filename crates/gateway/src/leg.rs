@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use querycop_serve::Socket;
+use querycop_serve::{Socket, reset_on_close};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 use tokio_rustls::TlsStream;
@@ -21,17 +21,23 @@ const FAREWELL_BYTES: u64 = 1 << 20;
 pub(crate) enum Leg {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
+    /// A connection to an AlloyDB instance: TLS of the connector's.
+    Instance(Box<alloydb_connector::Stream>),
 }
 
 impl Leg {
     pub(crate) fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(_) | Self::Instance(_) => true,
+        }
     }
 
-    /// The TLS state, for its certificate, version and cipher.
+    /// The TLS state, for its certificate, version and cipher. An instance's is the connector's own
+    /// affair: the server at the other end of that tunnel sees none.
     pub(crate) fn tls(&self) -> Option<&rustls::CommonState> {
         match self {
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Instance(_) => None,
             Self::Tls(stream) => Some(stream.get_ref().1),
         }
     }
@@ -40,14 +46,7 @@ impl Leg {
     pub(crate) fn into_socket(self) -> Option<Socket> {
         match self {
             Self::Plain(socket) => Some(socket),
-            Self::Tls(_) => None,
-        }
-    }
-
-    fn socket(&self) -> &Socket {
-        match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => stream.get_ref().0,
+            Self::Tls(_) | Self::Instance(_) => None,
         }
     }
 
@@ -69,7 +68,15 @@ impl Leg {
 
     /// Closes with a reset: the stream was cut within a message.
     pub(crate) fn abort(self) {
-        self.socket().reset_on_close();
+        match &self {
+            Self::Plain(socket) => socket.reset_on_close(),
+            Self::Tls(stream) => stream.get_ref().0.reset_on_close(),
+            Self::Instance(stream) => {
+                if let Some(tcp) = stream.tcp() {
+                    reset_on_close(tcp);
+                }
+            }
+        }
     }
 }
 
@@ -82,6 +89,7 @@ impl AsyncRead for Leg {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Self::Instance(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
         }
     }
 }
@@ -95,6 +103,7 @@ impl AsyncWrite for Leg {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+            Self::Instance(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
         }
     }
 
@@ -102,6 +111,7 @@ impl AsyncWrite for Leg {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Self::Instance(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }
     }
 
@@ -109,6 +119,7 @@ impl AsyncWrite for Leg {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Self::Instance(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
     }
 }

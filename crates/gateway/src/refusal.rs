@@ -12,7 +12,8 @@ use querycop_wire::{MessageError, SqlState};
 use thiserror::Error;
 
 use crate::backend::ConnectError;
-use crate::token::TokenError;
+use crate::stop::chain;
+use crate::token::{IssueError, TokenError};
 
 /// Why a client is not served, or no longer.
 ///
@@ -36,6 +37,8 @@ pub(crate) enum Refusal {
     Connect(#[from] ConnectError),
     #[error("backend token command failed: {0}")]
     Token(#[from] TokenError),
+    #[error("backend IAM token failed: {}", chain(.0))]
+    IamToken(#[source] alloydb_connector::Error),
     #[error("backend asks for {method} authentication, which the gateway can't answer")]
     Method { method: Cow<'static, str> },
     #[error("backend asks for a password and there is none to give")]
@@ -67,6 +70,15 @@ pub(crate) enum Refusal {
         after: Duration,
         waiting_for: &'static str,
     },
+}
+
+impl From<IssueError> for Refusal {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Command(error) => Self::Token(error),
+            IssueError::Iam(error) => Self::IamToken(error),
+        }
+    }
 }
 
 /// A message that is none.
@@ -108,7 +120,9 @@ impl Refusal {
             Self::ShuttingDown => "shutting_down",
             Self::Connect(ConnectError::Dial(_)) => "backend_dial",
             Self::Connect(ConnectError::Tls(_)) => "backend_tls",
+            Self::Connect(ConnectError::Instance(error)) => error.kind(),
             Self::Token(_) => "backend_token",
+            Self::IamToken(_) => "backend_token",
             Self::Method { .. } => "backend_method",
             Self::NoCredentials => "no_credentials",
             Self::TwoTlsLegs => "two_tls_legs",
@@ -137,6 +151,7 @@ impl Refusal {
             Self::ShuttingDown => Blame::Client,
             Self::Connect(_) => Blame::Operator,
             Self::Token(_) => Blame::Operator,
+            Self::IamToken(_) => Blame::Operator,
             Self::Method { .. } => Blame::Operator,
             Self::NoCredentials => Blame::Operator,
             Self::TwoTlsLegs => Blame::Operator,
@@ -162,8 +177,12 @@ impl Refusal {
             Self::TooManySessions { .. } => SqlState::TOO_MANY_CONNECTIONS,
             Self::TooManySessionsOfRole { .. } => SqlState::TOO_MANY_CONNECTIONS,
             Self::ShuttingDown => SqlState::CANNOT_CONNECT_NOW,
+            Self::Connect(ConnectError::Instance(error)) if error.is_denial() => {
+                SqlState::INVALID_AUTHORIZATION
+            }
             Self::Connect(_) => SqlState::UNABLE_TO_CONNECT,
             Self::Token(_) => SqlState::INVALID_AUTHORIZATION,
+            Self::IamToken(_) => SqlState::INVALID_AUTHORIZATION,
             Self::Method { .. } => SqlState::INVALID_AUTHORIZATION,
             Self::NoCredentials => SqlState::INVALID_AUTHORIZATION,
             Self::TwoTlsLegs => SqlState::INVALID_AUTHORIZATION,
@@ -192,7 +211,10 @@ impl Refusal {
                 format!("too many sessions for role \"{role}\"")
             }
             Self::ShuttingDown => self.to_string(),
+            Self::Connect(ConnectError::Instance(error)) => error.client_message(),
             Self::Connect(_) => self.to_string(),
+            // Its causes name files and endpoints of the gateway's machine.
+            Self::IamToken(error) => format!("backend IAM token failed: {error}"),
             Self::Token(error) => {
                 format!("backend token command failed: {}", error.client_message())
             }
@@ -234,6 +256,10 @@ impl Refusal {
                  \"querycop doctor\" on the gateway shows which step fails.",
             ),
             Self::Connect(ConnectError::Tls(error)) => Some(error.hint()),
+            Self::Connect(ConnectError::Instance(error)) => Some(error.hint()),
+            Self::IamToken(_) => Some(
+                "Check the gateway's credentials for Google Cloud; \"querycop doctor\" shows them.",
+            ),
             Self::Token(_) => Some(
                 "The gateway could not mint a token for the database; its log has the command's \
                  own words.",

@@ -27,7 +27,7 @@ pub(crate) async fn serve(accepted: Accepted) {
         client.addr = %peer,
         db.user = tracing::field::Empty,
         db.name = tracing::field::Empty,
-        backend = %shared.backend.settings.address,
+        backend = %shared.backend.settings.route,
         backend.role = shared.backend.settings.role.map(crate::config::BackendRole::as_str),
     );
     // The stages before the relay live in a box that is gone when the relay begins: a session that

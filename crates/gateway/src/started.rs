@@ -10,8 +10,7 @@ use tracing::{Span, debug};
 use uuid::Uuid;
 
 use crate::backend::Attempt;
-use crate::config::TlsMode;
-use crate::login::{Credentials, Failure, Login, Progress, Rejected};
+use crate::login::{Failure, Login, Progress, Rejected};
 use crate::messages::Messages;
 use crate::refusal::Refusal;
 use crate::registry::Admission;
@@ -170,10 +169,8 @@ impl Admitted {
             () = self.client.left() => return Err(Failure::ClientLeft),
         };
         self.shared.metrics.backend_connected(started.elapsed());
-        let prefers_tls = self.shared.backend.settings.tls.mode == TlsMode::Prefer;
-        let may_go_without_tls = prefers_tls && leg.is_tls();
-        let tokens = self.shared.tokens.clone();
-        let credentials = tokens.map_or(Credentials::Relayed, Credentials::Minted);
+        let may_go_without_tls = self.shared.backend.prefers_tls() && leg.is_tls();
+        let credentials = self.shared.credentials();
         let mut login = Login {
             scram_over_tls: self.shared.config.scram_over_tls,
             credentials: &credentials,

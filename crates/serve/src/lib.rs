@@ -20,5 +20,5 @@ pub use buffer::BUFFER_SIZE;
 pub use file_limit::raise_file_limit;
 pub use listener::{BindError, Endpoint, Listener};
 pub use pipe::{Ended, Forward, Inspect, Pipe, PipeError};
-pub use socket::{Detached, PeerAddr, Socket};
+pub use socket::{Detached, PeerAddr, Socket, reset_on_close};
 pub use workers::{Worker, Workers};

@@ -68,10 +68,15 @@ impl Socket {
     /// end: the honest signal when a message has been cut in the middle.
     pub fn reset_on_close(&self) {
         if let Self::Tcp(stream) = self {
-            // A socket that is already broken needs no reset.
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            reset_on_close(stream);
         }
     }
+}
+
+/// Makes a close discard what was not yet sent, so that the peer sees a reset and not a clean end.
+pub fn reset_on_close(stream: &TcpStream) {
+    // A socket that is already broken needs no reset.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// A socket between two reactors.

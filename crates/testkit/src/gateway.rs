@@ -46,6 +46,15 @@ impl Builder {
 
     /// Starts it and waits until it says where it listens.
     pub fn start(self) -> Gateway {
+        let (mut gateway, ready) = self.start_command();
+        gateway.listen_addr = text(&ready, "listen.addr");
+        gateway.api_addr = text(&ready, "api.addr");
+        gateway
+    }
+
+    /// Starts what the arguments say, such as `emulator`, and waits for the log line that says it is
+    /// ready, which is returned as well.
+    pub fn start_command(self) -> (Gateway, Value) {
         let mut command = Command::new(&self.binary);
         let mut child = command
             .args(&self.arguments)
@@ -72,7 +81,7 @@ impl Builder {
                 move || log.read_stdout(stdout)
             }),
         ];
-        let mut gateway = Gateway {
+        let gateway = Gateway {
             api_addr: String::new(),
             child: Mutex::new(child),
             listen_addr: String::new(),
@@ -81,9 +90,7 @@ impl Builder {
             _reaper: reaper,
         };
         let ready = gateway.wait_for_message(READY);
-        gateway.listen_addr = text(&ready, "listen.addr");
-        gateway.api_addr = text(&ready, "api.addr");
-        gateway
+        (gateway, ready)
     }
 
     /// Runs it to its end, which must come by itself and not be a success.

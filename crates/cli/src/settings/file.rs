@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
-use super::table::{NOT_YET, SETTINGS, Setting};
+use super::table::{SETTINGS, Setting};
 use super::values::{Problem, Source, Values, nearest};
 
 /// One scalar of the file.
@@ -68,9 +68,6 @@ fn place(item: Item, path: &Path, values: &mut Values, problems: &mut Vec<Proble
 fn unknown(key: &str) -> String {
     if key.starts_with("backends") {
         return "several backends are not available in this version; use [backend]".to_owned();
-    }
-    if NOT_YET.iter().any(|(_, later)| *later == key) {
-        return "not available in this version".to_owned();
     }
     match nearest(key, SETTINGS.iter().map(|setting| setting.key)) {
         Some(near) => format!("unknown key; did you mean {near}?"),

@@ -10,13 +10,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use querycop_console::AdminKey;
-use querycop_gateway::config::{Config, TlsMode};
+use querycop_gateway::config::Config;
 use tracing_subscriber::EnvFilter;
 
-pub(crate) use table::{SETTINGS, Setting};
+pub(crate) use resolve::google;
+pub(crate) use table::{GOOGLE_SETTINGS, SETTINGS, Setting};
 pub(crate) use values::{Problem, Source, Values};
 
-use table::NOT_YET;
 use values::nearest;
 
 /// The environment variable that names the configuration file.
@@ -108,13 +108,6 @@ pub(crate) fn load(
             message: "the value is not UTF-8".to_owned(),
         });
     }
-    for (later, _) in NOT_YET.iter().filter(|(name, _)| variable(name).is_some()) {
-        problems.push(Problem {
-            subject: (*later).to_owned(),
-            source: None,
-            message: "not available in this version".to_owned(),
-        });
-    }
     let settings = match resolve::resolve(&values) {
         Ok(settings) if problems.is_empty() => Ok(settings),
         Ok(_) => Err(problems),
@@ -135,8 +128,7 @@ pub(crate) fn load(
 /// Mode `require` keeps a token from those who only listen, not from one who answers in the server's
 /// place and asks for it.
 fn unverified_token(settings: &Settings) -> Option<Problem> {
-    let backend = &settings.config.backend;
-    let told = backend.token.is_some() && backend.tls.mode == TlsMode::Require;
+    let told = settings.config.backend.trusts_anybody_with_token();
     told.then(|| Problem {
         subject: "backend.tls_mode".to_owned(),
         source: None,
@@ -149,9 +141,7 @@ fn unverified_token(settings: &Settings) -> Option<Problem> {
 
 /// Whether a variable is one of ours.
 fn is_known(name: &str) -> bool {
-    name == CONFIG_ENV
-        || SETTINGS.iter().any(|setting| setting.env == name)
-        || NOT_YET.iter().any(|(later, _)| *later == name)
+    name == CONFIG_ENV || SETTINGS.iter().any(|setting| setting.env == name)
 }
 
 /// Variables with our prefix that are none of ours: a typing error, most likely.

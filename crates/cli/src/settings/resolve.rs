@@ -1,8 +1,9 @@
 //! From texts to the typed configuration, with every mistake reported.
 
+mod backend;
+
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,13 +11,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use querycop_console::AdminKey;
 use querycop_gateway::config::{
-    Backend, BackendAddress, BackendRole, BackendTls, ClientTls, Config, IdentityFiles, Limits,
-    Requirement, Roots, ScramOverTls, TlsMode, TlsNegotiation, TokenCommand,
+    ClientTls, Config, Google, IdentityFiles, Limits, Requirement, ScramOverTls,
 };
 use querycop_serve::Endpoint;
-use rustls_pki_types::ServerName;
 
-use super::values::{Problem, Values};
+use super::values::{Problem, Source, Values};
 use super::{LogFormat, Settings};
 
 /// The largest number of anything: no machine serves a million sessions.
@@ -38,6 +37,20 @@ pub(crate) fn resolve(values: &Values) -> Result<Settings, Vec<Problem>> {
     match settings {
         Some(settings) if reader.problems.is_empty() => Ok(settings),
         _ => Err(reader.problems),
+    }
+}
+
+/// The credentials for Google Cloud alone, for a command that needs no database.
+pub(crate) fn google(values: &Values) -> Result<Google, Vec<Problem>> {
+    let mut reader = Reader {
+        values,
+        problems: Vec::new(),
+    };
+    let google = reader.google();
+    if reader.problems.is_empty() {
+        Ok(google)
+    } else {
+        Err(reader.problems)
     }
 }
 
@@ -176,155 +189,13 @@ impl Reader<'_> {
         }
     }
 
-    fn backend(&mut self) -> Option<Backend> {
-        let port = self.parse::<NonZeroU16>("backend.port", "a port between 1 and 65535");
-        let port = port.map(NonZeroU16::get);
-        let host = self.text("backend.host");
-        if host.is_none() {
-            self.problems.push(Problem {
-                subject: "backend.host".to_owned(),
-                source: None,
-                message:
-                    "not set; set GATEKEEPER_BACKEND_HOST to the database's host name or address"
-                        .to_owned(),
-            });
-        }
-        let role = self.optional_word(
-            "backend.role",
-            &[
-                ("primary", BackendRole::Primary),
-                ("replica", BackendRole::Replica),
-            ],
-        );
-        let connect_timeout = self.positive("backend.connect_timeout");
-        let tls = self.backend_tls(host.as_deref());
-        let token = self.token();
-        let address = host
-            .zip(port)
-            .map(|(host, port)| match host.strip_prefix('/') {
-                Some(_) => BackendAddress::unix(host.as_ref(), port),
-                None => BackendAddress::Tcp { host, port },
-            });
-        if let (Some(address), Some(tls), Some(Some(_))) = (&address, &tls, &token) {
-            self.check_token_in_clear(address, tls.mode);
-        }
-        Some(Backend {
-            address: address?,
-            tls: tls?,
-            role,
-            token: token?,
-            connect_timeout: connect_timeout?,
-        })
-    }
-
-    fn backend_tls(&mut self, host: Option<&str>) -> Option<BackendTls> {
-        let modes = [
-            TlsMode::Disable,
-            TlsMode::Prefer,
-            TlsMode::Require,
-            TlsMode::VerifyCa,
-            TlsMode::VerifyFull,
-        ];
-        let mode = self.word("backend.tls_mode", &modes.map(|mode| (mode.as_str(), mode)));
-        let negotiation = self.word(
-            "backend.tls_negotiation",
-            &[
-                ("postgres", TlsNegotiation::Postgres),
-                ("direct", TlsNegotiation::Direct),
-            ],
-        );
-        let identity = self.identity("backend.tls_cert", "backend.tls_key");
-        let ca_file = self.text("backend.tls_ca_file");
-        let local = host.is_some_and(|host| host.starts_with('/'));
-        let given = self.text("backend.tls_server_name");
-        let server_name = match (given, host) {
-            (Some(name), _) => self.server_name("backend.tls_server_name", &name),
-            (None, Some(host)) if !local => self.server_name("backend.host", host),
-            (None, _) => None,
-        };
-        let (mode, negotiation) = (mode?, negotiation?);
-        if mode == TlsMode::VerifyCa && ca_file.is_none() {
-            self.note(
-                "backend.tls_mode",
-                "verify-ca needs backend.tls_ca_file: a file, or \"system\" for the authorities of \
-                 the operating system",
-            );
-        }
-        if mode.always_encrypts() && local {
-            self.note("backend.tls_mode", "PostgreSQL has no TLS on Unix sockets");
-        }
-        // libpq refuses the same: what must not fall back can't be combined with falling back.
-        if negotiation == TlsNegotiation::Direct && !mode.always_encrypts() {
-            self.note(
-                "backend.tls_negotiation",
-                "direct needs backend.tls_mode to be require or stricter",
-            );
-        }
-        let roots = match ca_file.as_deref() {
-            None | Some("system") => Roots::System,
-            Some(path) => Roots::File(path.into()),
-        };
-        Some(BackendTls {
-            mode,
-            roots,
-            server_name,
-            identity: identity?,
-            negotiation,
-        })
-    }
-
-    fn server_name(&mut self, key: &str, name: &str) -> Option<ServerName<'static>> {
-        match ServerName::try_from(name.to_owned()) {
-            Ok(name) => Some(name),
-            Err(_) => self.wrong(
-                key,
-                &format!("{name:?} is neither a host name nor an IP address"),
-            ),
-        }
-    }
-
-    /// `None`: something is wrong. `Some(None)`: no token.
-    #[expect(
-        clippy::option_option,
-        reason = "wrong, absent and present are three things"
-    )]
-    fn token(&mut self) -> Option<Option<TokenCommand>> {
-        let timeout = self.positive("backend.token_timeout");
-        let ttl = self.duration("backend.token_ttl");
-        match self.text("backend.token_cmd") {
-            Some(command) => Some(Some(TokenCommand {
-                command,
-                timeout: timeout?,
-                ttl: ttl?,
-            })),
-            None => Some(None),
-        }
-    }
-
-    /// A token must not cross a network in clear (querycop.md §2).
-    fn check_token_in_clear(&mut self, address: &BackendAddress, mode: TlsMode) {
-        let allowed = self
-            .boolean("backend.token_allow_plaintext_loopback")
-            .unwrap_or(false);
-        if mode.always_encrypts() || mode == TlsMode::Disable && allowed && is_local(address) {
-            return;
-        }
-        let message = format!(
-            "GATEKEEPER_BACKEND_TOKEN_CMD can't be used with GATEKEEPER_BACKEND_TLS_MODE {}: the token \
-             would cross the network in clear; use require, verify-ca or verify-full{}",
-            mode.as_str(),
-            if mode == TlsMode::Disable && is_local(address) {
-                ", or allow it for this machine with \
-                 GATEKEEPER_BACKEND_TOKEN_ALLOW_PLAINTEXT_LOOPBACK=true"
-            } else {
-                ""
-            },
-        );
-        self.note("backend.tls_mode", &message);
-    }
-
     /// With a token, whoever reaches the port is let in (querycop.md §3).
     fn check_client_auth(&mut self, listen: Option<&Endpoint>) {
+        let own_login = if self.text("backend.token_cmd").is_some() {
+            "GATEKEEPER_BACKEND_TOKEN_CMD"
+        } else {
+            "GATEKEEPER_BACKEND_IAM_AUTH"
+        };
         let later = ["scram", "cert", "jwt"];
         if let Some(method) = self
             .text("client_auth.method")
@@ -344,12 +215,18 @@ impl Reader<'_> {
             Some(Endpoint::Tcp(addr)) => !addr.ip().to_canonical().is_loopback(),
             Some(Endpoint::Unix(_)) | None => false,
         };
-        if self.text("backend.token_cmd").is_some() && open && !allowed {
+        let alone = self.text("backend.token_cmd").is_some()
+            || self
+                .text("backend.iam_auth")
+                .is_some_and(|word| word == "true");
+        if alone && open && !allowed {
             self.note(
                 "client_auth.method",
-                "with GATEKEEPER_BACKEND_TOKEN_CMD, method any lets in whoever reaches the port, and \
-                 listen.address can be reached from other machines; listen on a loopback address or \
-                 a Unix socket, or set GATEKEEPER_ALLOW_UNAUTHENTICATED_CLIENTS=true",
+                &format!(
+                    "with {own_login}, method any lets in whoever reaches the port, and listen.address \
+                     can be reached from other machines; listen on a loopback address or a Unix socket, \
+                     or set GATEKEEPER_ALLOW_UNAUTHENTICATED_CLIENTS=true"
+                ),
             );
         }
     }
@@ -385,6 +262,13 @@ impl Reader<'_> {
 impl Reader<'_> {
     fn text(&self, key: &str) -> Option<String> {
         self.values.value(key).map(|value| value.text)
+    }
+
+    /// Whether somebody has set it, be it to its default.
+    fn is_set(&self, key: &str) -> bool {
+        self.values
+            .value(key)
+            .is_some_and(|value| value.source != Source::Default)
     }
 
     /// Notes a mistake.
@@ -466,19 +350,6 @@ impl Reader<'_> {
         match self.duration(key)? {
             Duration::ZERO => self.wrong(key, "must be longer than 0"),
             duration => Some(duration),
-        }
-    }
-}
-
-/// Whether the server is on this machine, as far as its address tells.
-fn is_local(address: &BackendAddress) -> bool {
-    match address {
-        BackendAddress::Unix(_) => true,
-        BackendAddress::Tcp { host, .. } => {
-            host == "localhost"
-                || host
-                    .parse::<IpAddr>()
-                    .is_ok_and(|ip| ip.to_canonical().is_loopback())
         }
     }
 }

@@ -49,6 +49,15 @@ const fn setting(
     }
 }
 
+/// Those that say as whom Google Cloud is spoken to, and where it is.
+pub(crate) const GOOGLE_SETTINGS: [&str; 5] = [
+    "backend.credentials_file",
+    "backend.impersonate",
+    "backend.quota_project",
+    "backend.admin_endpoint",
+    "backend.admin_ca_file",
+];
+
 /// All settings, in the order in which they are shown.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting(
@@ -118,6 +127,64 @@ pub(crate) const SETTINGS: &[Setting] = &[
              metrics are answered",
         )
     },
+    setting(
+        "backend.instance",
+        "GATEKEEPER_BACKEND_INSTANCE",
+        None,
+        "URI",
+        "AlloyDB instance, projects/P/locations/R/clusters/C/instances/I, reached through the \
+         built-in connector in the place of host, port and TLS",
+    ),
+    setting(
+        "backend.ip_type",
+        "GATEKEEPER_BACKEND_IP_TYPE",
+        Some("private"),
+        "private|public|psc",
+        "Which address of the instance is dialled",
+    ),
+    setting(
+        "backend.iam_auth",
+        "GATEKEEPER_BACKEND_IAM_AUTH",
+        Some("false"),
+        "true|false",
+        "Log in as the gateway's own principal in Google Cloud: automatic IAM login with an \
+         instance, its access token as the password with a host",
+    ),
+    setting(
+        "backend.credentials_file",
+        "GATEKEEPER_BACKEND_CREDENTIALS_FILE",
+        None,
+        "FILE",
+        "Credentials (JSON) for Google Cloud; Application Default Credentials by default",
+    ),
+    setting(
+        "backend.impersonate",
+        "GATEKEEPER_BACKEND_IMPERSONATE",
+        None,
+        "ACCOUNT[,ACCOUNT]",
+        "Service account to act as in Google Cloud; each further one impersonates the one before it",
+    ),
+    setting(
+        "backend.quota_project",
+        "GATEKEEPER_BACKEND_QUOTA_PROJECT",
+        None,
+        "PROJECT",
+        "Project whose quota the calls of the AlloyDB API count against",
+    ),
+    setting(
+        "backend.admin_endpoint",
+        "GATEKEEPER_BACKEND_ADMIN_ENDPOINT",
+        None,
+        "URL",
+        "AlloyDB API in the place of Google's, such as that of querycop emulator",
+    ),
+    setting(
+        "backend.admin_ca_file",
+        "GATEKEEPER_BACKEND_ADMIN_CA_FILE",
+        None,
+        "FILE",
+        "Authorities (PEM) for that API's certificate in the place of the system's",
+    ),
     setting(
         "backend.host",
         "GATEKEEPER_BACKEND_HOST",
@@ -303,14 +370,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "LEVEL",
         "error, warn, info, debug or trace; or directives such as info,querycop_gateway=debug",
     ),
-];
-
-/// Settings that the documents name and that this version does not have yet: to ignore one would be
-/// to run without the protection that somebody asked for.
-pub(crate) const NOT_YET: &[(&str, &str)] = &[
-    ("GATEKEEPER_BACKEND_INSTANCE", "backend.instance"),
-    ("GATEKEEPER_BACKEND_IP_TYPE", "backend.ip_type"),
-    ("GATEKEEPER_BACKEND_IAM_AUTH", "backend.iam_auth"),
 ];
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use querycop_gateway::config::{BackendAddress, Requirement, Roots, TlsMode};
+use querycop_gateway::config::{
+    BackendAddress, Direct, IamLogin, IpType, Requirement, Roots, Route, TlsMode, TokenSource,
+};
 use querycop_serve::Endpoint;
 
 use super::*;
@@ -29,6 +31,13 @@ fn problems(variables: &[(&str, &str)]) -> Vec<String> {
     }
 }
 
+fn direct(config: &Config) -> &Direct {
+    match &config.backend.route {
+        Route::Direct(direct) => direct,
+        Route::Instance(instance) => panic!("an instance: {}", instance.uri),
+    }
+}
+
 #[test]
 fn a_host_is_all_that_is_needed() {
     let settings = settings(&[HOST]);
@@ -37,15 +46,16 @@ fn a_host_is_all_that_is_needed() {
         config.listen,
         Endpoint::Tcp("127.0.0.1:15432".parse().unwrap())
     );
+    let direct = direct(&config);
     assert_eq!(
-        config.backend.address,
+        direct.address,
         BackendAddress::Tcp {
             host: "db.example".to_owned(),
             port: 5432
         }
     );
-    assert_eq!(config.backend.tls.mode, TlsMode::Prefer);
-    assert_eq!(config.backend.tls.roots, Roots::System);
+    assert_eq!(direct.tls.mode, TlsMode::Prefer);
+    assert_eq!(direct.tls.roots, Roots::System);
     assert_eq!(config.limits.drain_timeout, Duration::from_secs(30));
     assert!(config.client_tls.is_none());
     assert!(config.backend.token.is_none());
@@ -177,11 +187,6 @@ fn a_token_is_not_for_everybody_on_the_network() {
 #[test]
 fn what_comes_later_is_refused_and_not_ignored() {
     for (name, value) in [
-        (
-            "GATEKEEPER_BACKEND_INSTANCE",
-            "projects/p/locations/l/clusters/c/instances/i",
-        ),
-        ("GATEKEEPER_BACKEND_IAM_AUTH", "true"),
         ("GATEKEEPER_CLIENT_AUTH", "scram"),
         ("GATEKEEPER_CLIENT_AUTH", "jwt"),
     ] {
@@ -230,11 +235,8 @@ fn verify_ca_asks_whom_to_believe() {
     let mode = ("GATEKEEPER_BACKEND_TLS_MODE", "verify-ca");
     assert_eq!(problems(&[HOST, mode]).len(), 1);
     let roots = |file| {
-        settings(&[HOST, mode, ("GATEKEEPER_BACKEND_TLS_CA_FILE", file)])
-            .config
-            .backend
-            .tls
-            .roots
+        let settings = settings(&[HOST, mode, ("GATEKEEPER_BACKEND_TLS_CA_FILE", file)]);
+        direct(&settings.config).tls.roots.clone()
     };
     assert_eq!(roots("system"), Roots::System);
     assert_eq!(roots("/ca.pem"), Roots::File("/ca.pem".into()));
@@ -258,7 +260,7 @@ fn a_directory_means_a_unix_socket() {
         Endpoint::Unix("/run/querycop/.s.PGSQL.15432".into())
     );
     assert_eq!(
-        settings.config.backend.address,
+        direct(&settings.config).address,
         BackendAddress::Unix("/run/postgresql/.s.PGSQL.5432".into())
     );
 }
@@ -330,4 +332,107 @@ fn secrets_are_masked() {
     let loaded = load_env(&[HOST, ("ADMIN_API_KEY", "0123456789abcdef")]);
     let key = loaded.values.shown().find(|(setting, _)| setting.secret);
     assert_eq!(key.unwrap().1.unwrap().text, "********");
+}
+
+const INSTANCE: (&str, &str) = (
+    "GATEKEEPER_BACKEND_INSTANCE",
+    "projects/p/locations/l/clusters/c/instances/i",
+);
+const IAM: (&str, &str) = ("GATEKEEPER_BACKEND_IAM_AUTH", "true");
+
+#[test]
+fn an_instance_is_all_that_is_needed() {
+    let config = settings(&[INSTANCE]).config;
+    let Route::Instance(instance) = &config.backend.route else {
+        panic!("a direct route: {}", config.backend.route);
+    };
+    assert_eq!(instance.uri.as_str(), INSTANCE.1);
+    assert_eq!(instance.ip_type, IpType::Private);
+    assert_eq!(instance.iam_login, IamLogin::Off);
+    assert!(!config.backend.logs_in_by_itself());
+}
+
+#[test]
+fn iam_login_to_an_instance_is_automatic() {
+    let config = settings(&[INSTANCE, IAM, ("GATEKEEPER_BACKEND_IP_TYPE", "psc")]).config;
+    let Route::Instance(instance) = &config.backend.route else {
+        panic!("a direct route: {}", config.backend.route);
+    };
+    assert_eq!(instance.ip_type, IpType::Psc);
+    assert_eq!(instance.iam_login, IamLogin::On);
+    assert!(config.backend.token.is_none());
+    assert!(config.backend.logs_in_by_itself());
+}
+
+#[test]
+fn iam_login_to_a_host_needs_tls_as_every_token_does() {
+    let problems = problems(&[HOST, IAM]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains("GATEKEEPER_BACKEND_IAM_AUTH"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[0].contains("GATEKEEPER_BACKEND_TLS_MODE"),
+        "{problems:?}"
+    );
+    let tls = ("GATEKEEPER_BACKEND_TLS_MODE", "verify-full");
+    let config = settings(&[HOST, IAM, tls]).config;
+    assert!(matches!(config.backend.token, Some(TokenSource::Iam)));
+}
+
+#[test]
+fn iam_login_is_for_this_machine_alone_unless_said_otherwise() {
+    let open = ("GATEKEEPER_LISTEN_ADDRESS", "0.0.0.0");
+    let problems = problems(&[INSTANCE, IAM, open]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains("with GATEKEEPER_BACKEND_IAM_AUTH"),
+        "{problems:?}"
+    );
+    settings(&[INSTANCE, open]);
+}
+
+#[test]
+fn an_instance_leaves_nothing_to_be_said_of_address_and_tls() {
+    let problems = problems(&[
+        INSTANCE,
+        HOST,
+        ("GATEKEEPER_BACKEND_PORT", "5432"),
+        ("GATEKEEPER_BACKEND_TLS_MODE", "verify-full"),
+    ]);
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    for problem in problems {
+        assert!(problem.contains("backend.instance"), "{problem}");
+    }
+}
+
+#[test]
+fn an_instance_that_is_none_is_refused_with_the_form_that_it_should_have() {
+    for text in [
+        "p:l:c:i",
+        "projects/p/locations/l/clusters/c/instances/i/extra",
+    ] {
+        let problems = problems(&[("GATEKEEPER_BACKEND_INSTANCE", text)]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(text), "{problems:?}");
+        assert!(problems[0].contains("projects/"), "{problems:?}");
+    }
+}
+
+#[test]
+fn two_ways_to_log_in_are_one_too_many() {
+    let problems = problems(&[INSTANCE, IAM, TOKEN]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("backend.token_cmd"), "{problems:?}");
+}
+
+#[test]
+fn the_accounts_to_impersonate_are_a_list_of_addresses() {
+    let list = "sa@p.iam.gserviceaccount.com, second@p.iam.gserviceaccount.com";
+    let config = settings(&[INSTANCE, ("GATEKEEPER_BACKEND_IMPERSONATE", list)]).config;
+    let expected = list.split(", ").collect::<Vec<_>>();
+    assert_eq!(config.backend.google.impersonate, expected);
+    let problems = problems(&[INSTANCE, ("GATEKEEPER_BACKEND_IMPERSONATE", "sa")]);
+    assert_eq!(problems.len(), 1, "{problems:?}");
 }

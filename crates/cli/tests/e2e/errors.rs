@@ -22,7 +22,7 @@ use crate::setup::{Pki, before, before_port, session_log};
 const ROLE: &str = "reader";
 
 /// Long enough for a loaded machine to see that nothing comes.
-const SHORT: &str = "300ms";
+pub(crate) const SHORT: &str = "300ms";
 
 /// A server without TLS.
 static WITHOUT_TLS: LazyLock<Postgres> =
@@ -119,13 +119,18 @@ fn bound() -> tokio::net::TcpSocket {
 
 /// A listener that has as many connections waiting as it may, and those connections.
 fn full_listener() -> (TcpListener, Vec<TcpStream>) {
+    filled(bound())
+}
+
+/// Fills the queue of a socket that has its address.
+pub(crate) fn filled(socket: tokio::net::TcpSocket) -> (TcpListener, Vec<TcpStream>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
         .expect("there are descriptors");
     let listener = {
         let _entered = runtime.enter();
-        let listener = bound().listen(1).expect("it is bound");
+        let listener = socket.listen(1).expect("it is bound");
         listener.into_std().expect("it is a socket")
     };
     let addr = listener.local_addr().expect("it is bound");

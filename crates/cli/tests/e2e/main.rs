@@ -1,8 +1,12 @@
 //! The gateway as a user meets it: the real binary in front of real servers, with real clients.
 
+mod alloydb;
 mod command;
+mod cookbook;
 mod drivers;
+mod emulator;
 mod errors;
+mod google;
 mod limits;
 mod matrix;
 mod relay;

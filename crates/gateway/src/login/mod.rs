@@ -146,7 +146,7 @@ impl Login<'_> {
         self.progress = Progress::Answered;
         match self.credentials {
             Credentials::Minted(tokens) => {
-                self.waiting_for = "the token command";
+                self.waiting_for = "the token";
                 let issued = tokio::select! {
                     issued = tokens.issue(self.bearer.clone()) => issued.map_err(Refusal::from)?,
                     // Dropping the call kills a command that runs for this client alone.

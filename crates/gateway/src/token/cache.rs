@@ -23,9 +23,9 @@ const MAX_RUNNING: usize = 64;
 /// A kept token is renewed in the background once this part of its life is over, if it was used.
 const RENEW_AFTER: f64 = 0.75;
 
-/// Mints tokens, one at a time for each bearer, and keeps them for the configured time.
+/// Mints tokens with a command, one at a time for each bearer, and keeps them for the configured time.
 #[derive(Debug)]
-pub(crate) struct Tokens {
+pub(crate) struct CommandTokens {
     settings: TokenCommand,
     metrics: Arc<Metrics>,
     kept: Mutex<HashMap<Bearer, Slot>>,
@@ -48,7 +48,7 @@ type Minted = Result<Token, TokenError>;
 /// What comes of a mint, once it is over.
 type Outcome = watch::Receiver<Option<Minted>>;
 
-impl Tokens {
+impl CommandTokens {
     /// Mints on `runtime`.
     pub(crate) fn new(settings: TokenCommand, metrics: Arc<Metrics>, runtime: Handle) -> Arc<Self> {
         Arc::new(Self {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     /// Tokens `1`, `2`, … in the order of minting.
-    fn counting(dir: &Path, ttl: Duration) -> Arc<Tokens> {
+    fn counting(dir: &Path, ttl: Duration) -> Arc<CommandTokens> {
         let file = dir.join("minted");
         let file = file.display();
         let settings = TokenCommand {
@@ -224,10 +224,10 @@ mod tests {
             timeout: Duration::from_secs(30),
             ttl,
         };
-        Tokens::new(settings, Arc::default(), Handle::current())
+        CommandTokens::new(settings, Arc::default(), Handle::current())
     }
 
-    async fn text(tokens: &Arc<Tokens>, user: &str) -> String {
+    async fn text(tokens: &Arc<CommandTokens>, user: &str) -> String {
         let issued = tokens.issue(bearer(user)).await.unwrap();
         String::from_utf8_lossy(issued.token.expose()).into_owned()
     }
@@ -300,7 +300,7 @@ mod tests {
             timeout: Duration::from_secs(30),
             ttl: Duration::from_hours(1),
         };
-        let tokens = Tokens::new(settings, Arc::default(), Handle::current());
+        let tokens = CommandTokens::new(settings, Arc::default(), Handle::current());
         tokens.issue(bearer("alice")).await.unwrap_err();
         std::fs::write(flag, "").unwrap();
         assert_eq!(text(&tokens, "alice").await, "token");

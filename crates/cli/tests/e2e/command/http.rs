@@ -14,19 +14,23 @@ pub(crate) struct Response {
     pub(crate) body: String,
 }
 
-/// Asks for a path, with these further header lines.
+/// Asks the gateway for a path, with these further header lines.
 pub(crate) fn get(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> Response {
+    get_from(gateway.api_port(), path, headers)
+}
+
+/// Asks whoever listens on a port of 127.0.0.1.
+pub(crate) fn get_from(port: u16, path: &str, headers: &[(&str, &str)]) -> Response {
     let fields: String = headers
         .iter()
         .flat_map(|(name, value)| [*name, ": ", *value, "\r\n"])
         .collect();
-    let addr = ("127.0.0.1", gateway.api_port());
-    let mut stream = TcpStream::connect(addr).expect("the API listens");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the API listens");
     let deadline = stream.set_read_timeout(Some(DEADLINE));
     deadline.expect("the deadline is not zero");
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n{fields}\r\n"
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n"
     )
     .expect("the API reads");
     let mut response = String::new();

@@ -1,5 +1,9 @@
 //! Examines each step of the way to the database, with the very code that sessions take.
 
+mod direct;
+mod instance;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use querycop_serve::Socket;
@@ -11,15 +15,14 @@ use secrecy::SecretString;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
-use crate::backend::{Attempt, Backend, ConnectError, resolve};
-use crate::config::{BackendAddress, Config, TlsMode};
+use crate::backend::Backend;
+use crate::config::Config;
 use crate::leg::Leg;
 use crate::login::{Credentials, Failure, Login, Progress};
 use crate::messages::Messages;
 use crate::refusal::Refusal;
 use crate::stop::chain;
-use crate::tls::{BackendTlsError, CertificateSummary};
-use crate::token::{Bearer, Tokens};
+use crate::token::{Bearer, IssueError, Tokens};
 
 /// As whom the doctor logs in.
 #[derive(Debug)]
@@ -76,10 +79,14 @@ struct Trouble {
 
 const AN_EARLIER_STEP: &str = "an earlier step failed";
 
+const CREDENTIALS_CURE: &str = "Check the credentials: GATEKEEPER_BACKEND_CREDENTIALS_FILE, \
+    GOOGLE_APPLICATION_CREDENTIALS, \"gcloud auth application-default login\", or the service account of \
+    this machine or pod.";
+
 /// The examination as far as it has come.
 struct Examination<'a> {
     config: &'a Config,
-    backend: Backend,
+    backend: Arc<Backend>,
     steps: Vec<Step>,
 }
 
@@ -89,7 +96,7 @@ struct Examination<'a> {
 pub async fn examine(config: &Config, patient: &Patient) -> Vec<Step> {
     let mut steps = Vec::new();
     let started = Instant::now();
-    let backend = match Backend::load(config.backend.clone()) {
+    let backend = match Backend::load(config.backend.clone()).await {
         Ok(backend) => backend,
         Err(error) => {
             let finding = Finding::Failed {
@@ -108,7 +115,7 @@ pub async fn examine(config: &Config, patient: &Patient) -> Vec<Step> {
     };
     let mut examination = Examination {
         config,
-        backend,
+        backend: Arc::new(backend),
         steps,
     };
     examination.run(patient).await;
@@ -117,16 +124,16 @@ pub async fn examine(config: &Config, patient: &Patient) -> Vec<Step> {
 
 impl Examination<'_> {
     async fn run(&mut self, patient: &Patient) {
-        let resolved = self.step("resolve", Self::resolve).await.is_some();
-        let dialled = resolved && self.step("connect", Self::dial).await.is_some();
-        let leg = if dialled {
-            self.step("tls", Self::tls).await
-        } else {
-            None
+        let (leg, steps) = match self.backend.instance() {
+            None => (self.reach_address().await, &direct::STEPS),
+            Some(_) => (self.reach_instance().await, &instance::STEPS),
         };
         let Some(leg) = leg else {
-            let names = ["resolve", "connect", "tls", "token", "login", "query"];
-            for name in &names[self.steps.len().min(names.len())..] {
+            for name in steps
+                .iter()
+                .skip(self.steps.len())
+                .chain(&["token", "login", "query"])
+            {
                 self.skip(name, AN_EARLIER_STEP);
             }
             return;
@@ -142,6 +149,13 @@ impl Examination<'_> {
                     return;
                 }
                 minted.unwrap_or(Credentials::Unknown)
+            }
+            (None, _) if self.backend.logs_in_automatically() => {
+                self.skip(
+                    "token",
+                    "the instance was given it in the metadata exchange",
+                );
+                Credentials::Unknown
             }
             (None, password) => {
                 self.skip(
@@ -202,102 +216,22 @@ impl Examination<'_> {
         });
     }
 
-    async fn resolve(&mut self) -> Result<((), Vec<String>), Trouble> {
-        let limit = self.config.backend.connect_timeout;
-        match &self.config.backend.address {
-            BackendAddress::Unix(path) => Ok(((), vec![format!("Unix socket {}", path.display())])),
-            BackendAddress::Tcp { host, port } => {
-                match timeout(limit, resolve(host, *port)).await {
-                    Ok(Ok(addresses)) => {
-                        Ok(((), addresses.iter().map(ToString::to_string).collect()))
-                    }
-                    Ok(Err(error)) => Err(Trouble::new(
-                        error.to_string(),
-                        "Check GATEKEEPER_BACKEND_HOST, and the name servers of this machine.",
-                    )),
-                    Err(_) => Err(Trouble::new(
-                        "i/o timeout".to_owned(),
-                        "Check the name servers of this machine.",
-                    )),
-                }
-            }
-        }
-    }
-
-    async fn dial(&mut self) -> Result<((), Vec<String>), Trouble> {
-        let deadline = Instant::now() + self.config.backend.connect_timeout;
-        let socket = self.backend.dial(deadline).await.map_err(|error| {
-            Trouble::new(
-                format!("backend dial failed: {error}"),
-                "Check that the server runs and listens there, and the routes and firewalls between.",
-            )
-        })?;
-        drop(socket);
-        Ok((
-            (),
-            vec![format!(
-                "{} accepts connections",
-                self.config.backend.address
-            )],
-        ))
-    }
-
-    async fn tls(&mut self) -> Result<(Leg, Vec<String>), Trouble> {
-        let mode = self.config.backend.tls.mode;
-        match self.backend.connect(Attempt::First).await {
-            Ok(leg) => {
-                let details = leg.tls().map_or_else(
-                    || vec![format!("no TLS (mode {})", mode.as_str())],
-                    |tls| tls_details(tls, mode),
-                );
-                Ok((leg, details))
-            }
-            Err(ConnectError::Tls(error)) => {
-                let mut trouble = Trouble::new(
-                    format!("backend TLS negotiation failed: {error}"),
-                    error.hint(),
-                );
-                if let BackendTlsError::Certificate(_) = error {
-                    trouble.details = self.certificate_of_server().await;
-                }
-                Err(trouble)
-            }
-            Err(error @ ConnectError::Dial(_)) => Err(Trouble::new(
-                error.to_string(),
-                "Try again: the step before this one worked.",
-            )),
-        }
-    }
-
-    /// What the server shows, when it was refused: read without verifying, and for nothing else.
-    async fn certificate_of_server(&self) -> Vec<String> {
-        let mut settings = self.config.backend.clone();
-        settings.tls.mode = TlsMode::Require;
-        let Ok(backend) = Backend::load(settings) else {
-            return Vec::new();
-        };
-        let Ok(leg) = backend.connect(Attempt::First).await else {
-            return Vec::new();
-        };
-        leg.tls()
-            .map(|tls| tls_details(tls, TlsMode::Require))
-            .unwrap_or_default()
-    }
-
     async fn mint(&mut self, patient: &Patient) -> Result<(Credentials, Vec<String>), Trouble> {
-        let Some(command) = self.config.backend.token.clone() else {
+        let unable = |message: String, cure| Trouble::new(message, cure);
+        let tokens = Tokens::load(&self.config.backend, &Arc::default())
+            .await
+            .map_err(|error| unable(chain(&error), CREDENTIALS_CURE))?;
+        let Some(tokens) = tokens else {
             return Ok((Credentials::Unknown, Vec::new()));
         };
-        let tokens = Tokens::new(
-            command,
-            std::sync::Arc::default(),
-            tokio::runtime::Handle::current(),
-        );
         let issued = tokens.issue(patient.bearer()).await.map_err(|error| {
-            Trouble::new(
-                format!("backend token command failed: {error}"),
-                "Run the command by hand, as the user and with the environment of the gateway.",
-            )
+            let cure = match &error {
+                IssueError::Command(_) => {
+                    "Run the command by hand, as the user and with the environment of the gateway."
+                }
+                IssueError::Iam(_) => CREDENTIALS_CURE,
+            };
+            unable(Refusal::from(error).to_string(), cure)
         })?;
         let details = vec![format!("{} bytes", issued.token.expose().len())];
         Ok((Credentials::Issued(issued.token), details))
@@ -395,43 +329,6 @@ fn login_trouble(failure: Failure) -> Trouble {
             Trouble::new("the login was given up".to_owned(), "")
         }
     }
-}
-
-fn tls_details(tls: &rustls::CommonState, mode: TlsMode) -> Vec<String> {
-    let version = tls
-        .protocol_version()
-        .and_then(|version| version.as_str().map(str::to_owned));
-    let cipher = tls
-        .negotiated_cipher_suite()
-        .and_then(|suite| suite.suite().as_str());
-    let mut details = vec![format!(
-        "{}, {}, {}",
-        version.unwrap_or_default(),
-        cipher.unwrap_or_default(),
-        if mode.verifies() {
-            "certificate verified"
-        } else {
-            "certificate not verified"
-        },
-    )];
-    let leaf = tls
-        .peer_certificates()
-        .and_then(|chain| CertificateSummary::from_der(chain.first()?));
-    if let Some(leaf) = leaf {
-        details.push(format!("subject {}", leaf.subject));
-        details.push(format!("issuer {}", leaf.issuer));
-        let names = if leaf.names.is_empty() {
-            "none".to_owned()
-        } else {
-            leaf.names.join(", ")
-        };
-        details.push(format!("names {names}"));
-        details.push(format!(
-            "valid from {} until {}",
-            leaf.not_before, leaf.not_after
-        ));
-    }
-    details
 }
 
 /// Runs the one statement that every server can run.
