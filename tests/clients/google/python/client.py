@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -93,13 +94,23 @@ class Psycopg(Session):
     """psycopg, whose sessions are closed when all have been opened.
 
     The connector closes their sockets from two threads at once, and a session that is opened
-    meanwhile may get the descriptor of one: its TLS then fails with a bad record.
+    meanwhile may get the descriptor of one: its TLS then fails with a bad record or a sudden end.
+    That is rare even so, and the connector's own affair, so such a connection is tried again, and
+    said. What the emulator refuses is no such error and fails at once.
     """
 
     over: list = []
 
     def __init__(self) -> None:
-        super().__init__("psycopg")
+        for attempt in range(1, 4):
+            try:
+                super().__init__("psycopg")
+            except ssl.SSLError as error:
+                if attempt == 3:
+                    raise
+                print(f"psycopg: connecting again after {error!r}", file=sys.stderr)
+            else:
+                return
 
     def close(self) -> None:
         self.over.append(self.connection)
