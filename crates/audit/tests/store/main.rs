@@ -2,3 +2,4 @@
 
 mod appending;
 mod records;
+mod verifying;
