@@ -207,13 +207,10 @@ fn find_end(place: &mut Place, recovery: &mut Recovery) -> Result<End, OpenError
                 what,
             });
             recovery.cuts.clear();
-            // What can't be read may have had as many records as it has lines.
-            let (sequence, head) = scan.last.unwrap_or_default();
-            return Ok(End::After(
-                name,
-                sequence.max(name.first + scan.lines),
-                head,
-            ));
+            // Whatever is wrong in it, it has so many lines. What stands at its end is tied to what
+            // follows, so that it can't be changed any further.
+            let last = (name.first + scan.lines).saturating_sub(1);
+            return Ok(End::After(name, last, scan.head));
         }
         if scan.last.is_some() {
             return Ok(End::In(name, scan));

@@ -329,3 +329,6 @@ impl Core {
         NoRoom { source }
     }
 }
+
+#[cfg(test)]
+mod tests;

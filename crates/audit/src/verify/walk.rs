@@ -157,7 +157,7 @@ impl<'k> Walk<'k> {
             return self.no_record(Fault::NoRecord, hash);
         };
         let Some(name) = self.segment else { return };
-        let link = self.link(sequence, prev);
+        let relation = self.link(sequence, prev);
         self.report.records += 1;
         self.report.first.get_or_insert(sequence);
         self.last = Some(Last {
@@ -165,7 +165,7 @@ impl<'k> Walk<'k> {
             line: self.line,
             sequence,
             hash,
-            link,
+            link: relation,
         });
         let body = line.get(body..).unwrap_or_default();
         if self.line == 1 {
