@@ -1,6 +1,6 @@
 //! What a relay knows of the conversation it carries: where messages begin, what is under way.
 
-use querycop_serve::{BUFFER_SIZE, Inspect};
+use querycop_serve::{BUFFER_SIZE, Inspect, Passage};
 use querycop_wire::error_response::ErrorView;
 use querycop_wire::frame::{self, FrameError, Header};
 use querycop_wire::tag::{backend, frontend};
@@ -127,22 +127,22 @@ impl Conversation {
 impl Inspect for FromClient<'_> {
     type Error = FrameError;
 
-    fn inspect(&mut self, bytes: &[u8]) -> Result<usize, FrameError> {
+    fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, FrameError> {
         let mut rest = self.0.client_rest;
         let cleared = walk(&mut rest, bytes, |tag, _| self.0.client_said(tag));
         self.0.client_rest = rest;
-        cleared
+        cleared.map(Passage::of)
     }
 }
 
 impl Inspect for FromServer<'_> {
     type Error = FrameError;
 
-    fn inspect(&mut self, bytes: &[u8]) -> Result<usize, FrameError> {
+    fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, FrameError> {
         let mut rest = self.0.server_rest;
         let cleared = walk(&mut rest, bytes, |tag, body| self.0.server_said(tag, body));
         self.0.server_rest = rest;
-        cleared
+        cleared.map(Passage::of)
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
             let bytes = message(*tag, b"");
             assert_eq!(
                 FromClient(conversation).inspect(&bytes).unwrap(),
-                bytes.len()
+                Passage::of(bytes.len())
             );
         }
     }
@@ -270,12 +270,12 @@ mod tests {
         let (first, last) = bytes.split_at(BUFFER_SIZE);
         assert_eq!(
             FromServer(&mut conversation).inspect(first).unwrap(),
-            first.len()
+            Passage::of(first.len())
         );
         assert!(!conversation.client_can_be_told());
         assert_eq!(
             FromServer(&mut conversation).inspect(last).unwrap(),
-            last.len()
+            Passage::of(last.len())
         );
         assert!(conversation.client_can_be_told());
     }
