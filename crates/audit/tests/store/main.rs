@@ -1,0 +1,4 @@
+//! The store over real files.
+
+mod appending;
+mod records;
