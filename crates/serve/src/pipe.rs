@@ -120,15 +120,16 @@ enum Wish {
 }
 
 impl Pipe {
-    /// A direction with `first` already read from its sender.
-    pub fn with_first<I: Inspect>(first: &[u8], inspect: &mut I) -> Result<Self, I::Error> {
+    /// A direction with `first` already read from its sender. The inspector sees it at the first
+    /// poll.
+    pub fn holding(first: &[u8]) -> Self {
         let mut pipe = Self::default();
         if !first.is_empty() {
             pipe.end = first.len();
             pipe.buffer = Some(Buffer::holding(first));
-            pipe.look(inspect)?;
+            pipe.wish = Wish::Rest;
         }
-        Ok(pipe)
+        pipe
     }
 
     /// Bytes written to the receiver so far.
@@ -439,7 +440,7 @@ mod tests {
         let (writer, mut receiver) = duplex(64);
         sender.write_all(b"ond\n").await.unwrap();
         drop(sender);
-        let mut pipe = Pipe::with_first(b"first\nsec", &mut Lines).unwrap();
+        let mut pipe = Pipe::holding(b"first\nsec");
         run(&mut pipe, reader, writer, Lines).await.unwrap();
         let mut got = String::new();
         receiver.read_to_string(&mut got).await.unwrap();
@@ -452,7 +453,7 @@ mod tests {
         drop(sender);
         let (writer, mut receiver) = duplex(64);
         let first = b"0123456789abcde\n".repeat(BUFFER_SIZE / 16 * 3);
-        let mut pipe = Pipe::with_first(&first, &mut Lines).unwrap();
+        let mut pipe = Pipe::holding(&first);
         let relay = run(&mut pipe, reader, writer, Lines);
         let mut got = Vec::new();
         let (ended, read) = tokio::join!(relay, receiver.read_to_end(&mut got));

@@ -86,9 +86,14 @@ impl Analyzer {
         self.keep(text, settings, analysis)
     }
 
-    /// The analysis of a text that is longer than what is read, from its beginning.
-    pub fn refuse_too_long(&self, beginning: &[u8], settings: LexerSettings) -> Arc<Analysis> {
-        let reason = Unreadable::TooLong;
+    /// The analysis of a text that can't be read for a reason that the caller knows; its beginning is
+    /// enough.
+    pub fn refuse(
+        &self,
+        reason: Unreadable,
+        beginning: &[u8],
+        settings: LexerSettings,
+    ) -> Arc<Analysis> {
         Arc::new(refused(reason, beginning, settings, self.limits))
     }
 
