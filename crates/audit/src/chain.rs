@@ -12,7 +12,7 @@ use crate::checkpoint::Signer;
 use crate::disk::{Disk, SegmentFile};
 use crate::hash::LineHash;
 use crate::line::{self, Buffer};
-use crate::room::{CHUNK, Room, signed};
+use crate::room::{CHUNK, Reservation, Room, signed};
 use crate::segment::SegmentName;
 use crate::store::WriteError;
 
@@ -21,6 +21,9 @@ pub(crate) const HEADROOM: usize = 112;
 
 const SEQUENCE: &[u8] = b"{\"sequence\":";
 const PREV: &[u8] = b",\"prev\":\"";
+
+/// What is added to a line at its end.
+const LINE_END: usize = 2;
 
 /// What does not change while a store is open.
 #[derive(Debug)]
@@ -167,6 +170,7 @@ impl Chain {
         let mut buffer = begun("interrupted", time);
         line::number(&mut buffer, "failures", failures);
         line::text(&mut buffer, "cause", cause, 1024);
+        let _held = self.hold(buffer.len() + LINE_END)?;
         self.put(&mut buffer, time).map(drop)
     }
 
@@ -182,6 +186,7 @@ impl Chain {
         let checkpoint = signer.sign(self.place.log, covers, time);
         let mut buffer = begun("checkpoint", checkpoint.time);
         checkpoint.encode(&mut buffer);
+        let _held = self.hold(buffer.len() + LINE_END)?;
         let sequence = self.put_here(&mut buffer)?;
         self.signed = sequence;
         if let Some(signer) = &mut self.place.signer {
@@ -190,17 +195,25 @@ impl Chain {
         Ok(Some(sequence))
     }
 
+    /// Takes room, and makes some if there isn't enough.
+    pub(crate) fn hold(&mut self, bytes: usize) -> Result<Reservation, WriteError> {
+        loop {
+            // Others take room all the time.
+            if let Some(reservation) = self.place.room.take(bytes) {
+                return Ok(reservation);
+            }
+            self.grow(bytes as u64)?;
+        }
+    }
+
     /// Makes room for at least so many bytes.
-    pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), WriteError> {
+    fn grow(&mut self, bytes: u64) -> Result<(), WriteError> {
         let segment = &mut self.segment;
-        let bytes = bytes.max(CHUNK);
         let from = segment.allocated.max(segment.length);
-        segment
-            .file
-            .allocate(from, bytes)
+        let made = allocate(&*segment.file, from, bytes)
             .map_err(|source| WriteError::write(segment.name, source))?;
-        self.place.room.add(signed(bytes));
-        segment.allocated = from + bytes;
+        self.place.room.add(signed(made));
+        segment.allocated = from + made;
         Ok(())
     }
 
@@ -294,17 +307,16 @@ impl Place {
         }
         let file = self.disk.create(&path).map_err(wrong)?;
         let line = finish(&mut buffer, sequence, head);
-        let allocated = CHUNK + reserved;
-        let made = file
-            .allocate(0, allocated)
-            .and_then(|()| file.write_at(line, 0));
-        if let Err(source) = made {
+        let needed = line.len() as u64 + reserved;
+        let made = allocate(&*file, 0, needed)
+            .and_then(|allocated| file.write_at(line, 0).map(|()| allocated));
+        let allocated = made.map_err(|source| {
             // A segment without a record would be in the way of the next try.
             if std::fs::remove_file(&path).is_err() {
                 self.leftover = Some(name);
             }
-            return Err(wrong(source));
-        }
+            wrong(source)
+        })?;
         let segment = Segment {
             name,
             file,
@@ -325,8 +337,18 @@ pub(crate) fn begun(event: &str, time: Timestamp) -> Buffer {
     buffer
 }
 
+/// Makes room for as much as is good, or at least for what is needed; returns for how much.
+fn allocate(file: &dyn SegmentFile, from: u64, needed: u64) -> io::Result<u64> {
+    let good = needed.max(CHUNK);
+    match file.allocate(from, good) {
+        Ok(()) => Ok(good),
+        // A disk that is nearly full is used to its end.
+        Err(_) => file.allocate(from, needed).map(|()| needed),
+    }
+}
+
 /// Writes what only the store knows in front of a body, and its end; returns the whole line.
-fn finish(buffer: &mut Buffer, sequence: u64, prev: LineHash) -> &[u8] {
+pub(crate) fn finish(buffer: &mut Buffer, sequence: u64, prev: LineHash) -> &[u8] {
     buffer.extend(b"}\n");
     let mut begin = Begin {
         bytes: [0; HEADROOM],

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use uuid::Uuid;
 
+use crate::chain;
 use crate::hash::LineHash;
 use crate::key::{PublicKey, SigningKey};
 use crate::line::{self, Buffer};
@@ -33,6 +35,17 @@ pub struct Checkpoint {
     pub key: String,
     /// The signature, in base64.
     pub signature: String,
+}
+
+/// A line is no checkpoint.
+#[derive(Debug, Error)]
+#[error("line {line} is no checkpoint")]
+pub struct CheckpointError {
+    /// Which one, from one.
+    pub line: usize,
+    /// What is wrong with it.
+    #[source]
+    source: serde_json::Error,
 }
 
 /// Signs checkpoints and publishes them.
@@ -93,6 +106,20 @@ impl Signer {
 }
 
 impl Checkpoint {
+    /// Reads checkpoints, one a line, as the store publishes them.
+    pub fn read_all(text: &str) -> Result<Vec<Self>, CheckpointError> {
+        let lines = text.lines().enumerate();
+        let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+        lines
+            .map(|(index, line)| {
+                serde_json::from_str(line).map_err(|source| CheckpointError {
+                    line: index + 1,
+                    source,
+                })
+            })
+            .collect()
+    }
+
     /// Whether it was signed by this key.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
         self.key == key.id().to_string() && key.verifies(&self.message(), &self.signature)
@@ -108,6 +135,14 @@ impl Checkpoint {
         line::text(buffer, "signature", &self.signature, 128);
     }
 
+    /// The line that stands for it in the log, without its newline.
+    pub(crate) fn line(&self, head: LineHash) -> Vec<u8> {
+        let mut buffer = chain::begun("checkpoint", self.time);
+        self.encode(&mut buffer);
+        let line = chain::finish(&mut buffer, self.covers + 1, head);
+        line[..line.len() - 1].to_vec()
+    }
+
     /// What is signed: every field in a line of its own, after what it is.
     fn message(&self) -> Vec<u8> {
         let mut message = b"querycop audit checkpoint 1\n".to_vec();
@@ -119,19 +154,19 @@ impl Checkpoint {
 }
 
 /// Times as the records have them.
-mod micros {
+pub(crate) mod micros {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
 
     use crate::line;
 
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
         let mut text = Vec::new();
         line::instant(&mut text, *time);
         to.serialize_str(&String::from_utf8_lossy(&text))
     }
 
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Timestamp, D::Error> {
+    pub(crate) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Timestamp, D::Error> {
         let text = String::deserialize(from)?;
         text.parse().map_err(serde::de::Error::custom)
     }

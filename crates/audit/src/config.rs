@@ -12,7 +12,7 @@ pub struct StoreConfig {
     pub directory: PathBuf,
     /// When a record counts as kept.
     pub durability: Durability,
-    /// Bytes of a segment before the next one begins; 256 MiB by default, at least 1 MiB.
+    /// Bytes of a segment before the next one begins; 256 MiB by default, at least 128 KiB.
     pub segment_bytes: u64,
     /// Age of a segment before the next one begins; a day by default.
     pub segment_age: Duration,

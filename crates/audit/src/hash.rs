@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 
 /// SHA-256 of a line without its newline.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -16,8 +16,17 @@ impl LineHash {
 
     /// The hash of a line, without its newline.
     pub(crate) fn of(line: &[u8]) -> Self {
+        Self::from_digest(&digest(&SHA256, line))
+    }
+
+    /// The hash of a line that was read piece by piece.
+    pub(crate) fn finish(context: Context) -> Self {
+        Self::from_digest(&context.finish())
+    }
+
+    fn from_digest(digest: &Digest) -> Self {
         let mut hash = Self::default();
-        for (byte, value) in hash.0.iter_mut().zip(digest(&SHA256, line).as_ref()) {
+        for (byte, value) in hash.0.iter_mut().zip(digest.as_ref()) {
             *byte = *value;
         }
         hash

@@ -25,8 +25,9 @@ mod room;
 mod segment;
 mod settle;
 mod store;
+mod verify;
 
-pub use checkpoint::{CHECKPOINTS_FILE, Checkpoint};
+pub use checkpoint::{CHECKPOINTS_FILE, Checkpoint, CheckpointError};
 pub use config::{Durability, StoreConfig};
 pub use fragment::{SessionFields, SessionFragment, StatementFragment};
 pub use hash::LineHash;
@@ -39,3 +40,4 @@ pub use room::Reservation;
 pub use segment::SegmentName;
 pub use settle::Ticket;
 pub use store::{NoRoom, Stats, Store, WriteError};
+pub use verify::{Fault, Finding, MAX_FINDINGS, Report, VerifyConfig, VerifyError, verify};

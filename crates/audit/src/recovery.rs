@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use crate::config::StoreConfig;
 use crate::disk::Disk;
 use crate::hash::LineHash;
 use crate::line::{self, MAX_LINE};
-use crate::lines::{Lines, Next};
+use crate::lines::{Lines, tail_hash};
 use crate::room::Room;
 use crate::segment::SegmentName;
 use crate::store::WriteError;
@@ -104,15 +105,17 @@ struct Scan {
     /// Bytes of the whole lines that are right.
     length: u64,
     lines: u64,
-    /// The sequence and the hash of the last line.
+    /// The sequence and the hash of the last line that is right.
     last: Option<(u64, LineHash)>,
+    /// The hash of the last line, right or wrong.
+    head: LineHash,
     /// What comes after the last line: how many bytes, and their hash.
     torn: Option<(u64, LineHash)>,
     wrong: Option<(u64, &'static str)>,
 }
 
 /// The file whose lock says that a directory has a writer.
-const LOCK_FILE: &str = "audit.lock";
+pub(crate) const LOCK_FILE: &str = "audit.lock";
 
 impl Opened {
     pub(crate) fn open(
@@ -126,7 +129,7 @@ impl Opened {
             log: Uuid::now_v7(),
             instance: config.instance.clone(),
             version: config.version.clone(),
-            segment_bytes: config.segment_bytes.max(1 << 20),
+            segment_bytes: config.segment_bytes.max(2 * MAX_LINE as u64),
             segment_age: config.segment_age,
             room,
             leftover: None,
@@ -204,13 +207,10 @@ fn find_end(place: &mut Place, recovery: &mut Recovery) -> Result<End, OpenError
                 what,
             });
             recovery.cuts.clear();
-            // What can't be read may have had as many records as it has lines.
-            let (sequence, head) = scan.last.unwrap_or_default();
-            return Ok(End::After(
-                name,
-                sequence.max(name.first + scan.lines),
-                head,
-            ));
+            // Whatever is wrong in it, it has so many lines. What stands at its end is tied to what
+            // follows, so that it can't be changed any further.
+            let last = (name.first + scan.lines).saturating_sub(1);
+            return Ok(End::After(name, last, scan.head));
         }
         if scan.last.is_some() {
             return Ok(End::In(name, scan));
@@ -293,33 +293,37 @@ fn scan(name: SegmentName, path: &Path) -> io::Result<Scan> {
         length: 0,
         lines: 0,
         last: None,
+        head: LineHash::default(),
         torn: None,
         wrong: None,
     };
     // The last line has nothing after it that vouches for it, so it is taken back if it is no JSON.
     let mut before_last = (None, 0);
     let mut last_line = Vec::new();
-    loop {
-        match lines.read()? {
-            Next::Line(line) => {
-                scan.lines += 1;
+    while let Some(read) = lines.next()? {
+        scan.lines += 1;
+        match read {
+            Ok(line) => {
+                scan.head = LineHash::of(line);
+                if scan.wrong.is_some() {
+                    continue;
+                }
                 before_last = (scan.last, scan.length);
                 if let Err(what) = scan.add(name, line) {
                     scan.wrong = Some((scan.lines, what));
-                    break;
                 }
                 last_line.clear();
                 last_line.extend_from_slice(line);
                 scan.length += line.len() as u64 + 1;
             }
-            Next::TooLong => {
-                scan.wrong = Some((scan.lines + 1, "longer than any record"));
-                break;
+            Err(hash) => {
+                scan.head = hash;
+                scan.wrong
+                    .get_or_insert((scan.lines, "longer than any record"));
             }
-            Next::Torn(_) | Next::End => break,
         }
     }
-    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&last_line).is_ok();
+    let is_json = serde_json::from_slice::<IgnoredAny>(&last_line).is_ok();
     if scan.wrong.is_none() && scan.last.is_some() && !is_json {
         (scan.last, scan.length) = before_last;
     }
@@ -327,28 +331,7 @@ fn scan(name: SegmentName, path: &Path) -> io::Result<Scan> {
         let bytes = length - scan.length;
         scan.torn = Some((bytes, tail_hash(path, scan.length)?));
     }
-    if let Some((line, _)) = scan.wrong {
-        scan.lines = scan.lines.max(line) + count_lines(&mut lines)?;
-    }
     Ok(scan)
-}
-
-/// How many lines there are after the one that was read last, at most.
-fn count_lines(lines: &mut Lines) -> io::Result<u64> {
-    let mut count = 0;
-    while let Next::Line(_) = lines.read()? {
-        count += 1;
-    }
-    Ok(count)
-}
-
-/// The hash of what comes after the last whole line.
-fn tail_hash(path: &Path, from: u64) -> io::Result<LineHash> {
-    use std::os::unix::fs::FileExt;
-    // Half a record, or zeros: what is longer than a record says nothing more.
-    let mut bytes = vec![0; MAX_LINE];
-    let read = File::open(path)?.read_at(&mut bytes, from)?;
-    Ok(LineHash::of(bytes.get(..read).unwrap_or_default()))
 }
 
 impl Scan {

@@ -291,7 +291,7 @@ impl Core {
             return Err(self.refuse(None));
         }
         let mut chain = self.chain();
-        let outcome = self.grow(&mut chain, bytes);
+        let outcome = chain.hold(bytes);
         let outcome = outcome.and_then(|reservation| {
             self.report_failures(&mut chain)?;
             Ok(reservation)
@@ -307,16 +307,6 @@ impl Core {
                 self.pulse.fail(&error);
                 Err(self.refuse(Some(error)))
             }
-        }
-    }
-
-    fn grow(&self, chain: &mut Chain, bytes: usize) -> Result<Reservation, WriteError> {
-        loop {
-            // Others take room all the time, and one of them may have made some.
-            if let Some(reservation) = self.room.take(bytes) {
-                return Ok(reservation);
-            }
-            chain.grow(bytes as u64)?;
         }
     }
 
@@ -339,3 +329,6 @@ impl Core {
         NoRoom { source }
     }
 }
+
+#[cfg(test)]
+mod tests;
