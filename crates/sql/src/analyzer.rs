@@ -1,15 +1,17 @@
 //! Analyzes texts: from the cache, at once, or on a thread of its own.
 
+use std::cell::RefCell;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use querycop_policy::facts::Unreadable;
+use querycop_policy::facts::{Kind, Unreadable};
 
 use crate::analysis::{Analysis, Limits, check, defect, refused};
 use crate::cache::Cache;
 use crate::pool::Pool;
 use crate::settings::LexerSettings;
+use crate::shape::{literal_was_read, shape};
 
 /// Bounds of an [`Analyzer`].
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +30,16 @@ pub struct AnalyzerConfig {
 /// Texts beyond this are not even measured on a session's own time.
 const MAX_INLINE_BYTES: usize = 8 << 10;
 
+thread_local! {
+    /// Where a thread writes the shapes of texts, again and again.
+    static SHAPE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Analyzes texts. One for the process, shared by all sessions.
 pub struct Analyzer {
     cache: Cache,
+    /// Analyses that hold for all texts of a shape, by the shape.
+    shapes: Cache,
     pool: Pool,
     limits: Limits,
 }
@@ -50,7 +59,8 @@ impl Analyzer {
     /// Starts an analyzer and its threads; fails if the system has no more threads to give.
     pub fn new(config: AnalyzerConfig) -> io::Result<Self> {
         Ok(Self {
-            cache: Cache::new(config.cache_bytes),
+            cache: Cache::new(config.cache_bytes / 2),
+            shapes: Cache::new(config.cache_bytes / 2),
             pool: Pool::start(config.threads)?,
             limits: Limits {
                 text_bytes: config.max_text_bytes,
@@ -64,14 +74,28 @@ impl Analyzer {
         self.cache.get(text, settings)
     }
 
-    /// The analysis of a text that has been seen, or that is short and flat enough to be analyzed at
+    /// The analysis of a text that has been seen, be it with other literals that make no difference
+    /// (then places in the text are those of the text that was seen first), or that is short and flat enough to be analyzed at
     /// once, in some ten microseconds. `None` leaves it to [`Analyzer::analyze`].
     pub fn analyze_at_once(&self, text: &[u8], settings: LexerSettings) -> Option<Arc<Analysis>> {
-        if let Some(known) = self.cached(text, settings) {
-            return Some(known);
-        }
-        let analysis = self.analyze_inline(text, settings)?;
-        Some(self.keep(text, settings, analysis))
+        SHAPE.with_borrow_mut(|key| {
+            key.clear();
+            let has_shape = shape(text, key);
+            if has_shape && let Some(known) = self.shapes.get(key, settings) {
+                return Some(known);
+            }
+            if let Some(known) = self.cached(text, settings) {
+                return Some(known);
+            }
+            let (analysis, read) = literal_was_read(|| self.analyze_inline(text, settings));
+            let analysis = analysis?;
+            if has_shape && !read && may_share(&analysis) {
+                let analysis = Arc::new(analysis);
+                self.shapes.insert(key, settings, &analysis);
+                return Some(analysis);
+            }
+            Some(self.keep(text, settings, analysis))
+        })
     }
 
     /// Analyzes a text: the bytes of a Query or Parse message, without the NUL that ends them.
@@ -112,7 +136,7 @@ impl Analyzer {
 
     /// About how many bytes the cache holds.
     pub fn cached_bytes(&self) -> usize {
-        self.cache.bytes()
+        self.cache.bytes() + self.shapes.bytes()
     }
 
     fn analyze_inline(&self, text: &[u8], settings: LexerSettings) -> Option<Analysis> {
@@ -136,4 +160,22 @@ impl Analyzer {
             None => defect(text, settings, self.limits),
         }
     }
+}
+
+/// Whether an analysis may stand for other texts of its shape, if no literal was read for it.
+///
+/// Only in queries and changes of rows is every literal a constant of an expression. Elsewhere one
+/// can be a file, a password or a body of code.
+fn may_share(analysis: &Analysis) -> bool {
+    let facts = &analysis.facts;
+    let [statement] = facts.statements.as_slice() else {
+        return false;
+    };
+    facts.unreadable.is_none()
+        && statement.kinds.iter().all(|kind| {
+            matches!(
+                kind,
+                Kind::Select | Kind::Insert | Kind::Update | Kind::Delete | Kind::Merge
+            )
+        })
 }

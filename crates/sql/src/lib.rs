@@ -18,6 +18,7 @@ mod note;
 mod pool;
 mod redact;
 mod settings;
+mod shape;
 mod tree;
 
 pub use analysis::{Analysis, RedactedText};

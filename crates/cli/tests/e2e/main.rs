@@ -9,6 +9,7 @@ mod errors;
 mod google;
 mod limits;
 mod matrix;
+mod oversight;
 mod relay;
 mod reload;
 mod replication;

@@ -9,6 +9,8 @@ use pg_query::protobuf::{
     AConst, AExpr, AExprKind, BoolExpr, BoolExprType, BoolTestType, NullTestType,
 };
 
+use crate::shape::read_literal;
+
 /// Whether a condition lets every row pass, as far as the text alone tells: `true`, `1 = 1`,
 /// `id = id` (which only leaves out NULLs), `x OR true`, `EXISTS (SELECT 1)`.
 pub(super) fn is_always_true(condition: &Node) -> bool {
@@ -23,7 +25,10 @@ pub(super) fn is_literal(node: &Node) -> bool {
 /// The text of a string constant, also under casts.
 pub(super) fn string_literal(node: &Node) -> Option<&str> {
     match &literal(node)?.val {
-        Some(Val::Sval(string)) => Some(&string.sval),
+        Some(Val::Sval(string)) => {
+            read_literal();
+            Some(&string.sval)
+        }
         _ => None,
     }
 }
@@ -89,6 +94,7 @@ fn truth(node: &Node) -> Option<bool> {
 }
 
 fn constant_truth(constant: &AConst) -> Option<bool> {
+    read_literal();
     match constant.val.as_ref()? {
         Val::Boolval(boolean) => Some(boolean.boolval),
         Val::Sval(string) => match string.sval.trim().to_ascii_lowercase().as_str() {
@@ -200,6 +206,7 @@ fn same_literals(left: &Node, right: &Node) -> bool {
 }
 
 fn compare(left: &AConst, right: &AConst) -> Option<Ordering> {
+    read_literal();
     match (left.val.as_ref()?, right.val.as_ref()?) {
         (Val::Ival(left), Val::Ival(right)) => Some(left.ival.cmp(&right.ival)),
         (Val::Sval(left), Val::Sval(right)) => Some(left.sval.cmp(&right.sval)),

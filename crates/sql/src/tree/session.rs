@@ -12,6 +12,7 @@ use querycop_policy::facts::{Action, Deallocation, Feature, Kind, ObjectKind};
 
 use super::Reader;
 use super::query::Rows;
+use crate::shape::read_literal;
 
 impl<'a> Reader<'a> {
     pub(super) fn transaction_stmt(&mut self, node: &'a TransactionStmt) {
@@ -203,6 +204,7 @@ impl<'a> Reader<'a> {
 }
 
 fn is_zero(argument: &N) -> bool {
+    read_literal();
     match argument {
         N::Integer(integer) => integer.ival == 0,
         N::AConst(constant) => match &constant.val {

@@ -10,6 +10,7 @@ use querycop_policy::facts::{
 
 use super::Reader;
 use super::constant::string_literal;
+use crate::shape::read_literal;
 
 impl<'a> Reader<'a> {
     pub(super) fn variable_set_stmt(&mut self, node: &'a VariableSetStmt) {
@@ -154,6 +155,7 @@ fn constant_text(node: &Node) -> Option<Box<str>> {
     if let Some(text) = string_literal(node) {
         return Some(text.into());
     }
+    read_literal();
     match node.node.as_ref()? {
         N::AConst(constant) => match constant.val.as_ref()? {
             Val::Ival(integer) => Some(integer.ival.to_string().into()),

@@ -1,0 +1,109 @@
+//! Limits: rows, bytes, time, rate and statements at a time.
+
+use super::{Overseen, codes, count, outcome, run, sync, table, tags};
+
+fn limited(to: &str) -> Overseen {
+    Overseen::by(&format!(
+        "
+version: 1
+mode: enforce
+default: allow
+rules:
+  - name: small
+    limit: {{}}
+    to: {{ {to} }}
+"
+    ))
+}
+
+#[test]
+fn a_result_ends_at_the_limit_of_rows_with_an_error() {
+    let overseen = limited("rows: 10");
+    let mut client = overseen.client();
+    assert_eq!(tags(&client.query("select generate_series(1, 10)")), "TDDDDDDDDDDCZ");
+    // Small enough to be complete before a request to cancel it comes, and endless.
+    for rows in ["11", "100000000"] {
+        let answer = client.query(&format!("select generate_series(1, {rows})"));
+        assert_eq!(tags(&answer), "TDDDDDDDDDDEZ", "{rows}");
+        let error = answer[11].error();
+        assert_eq!(error.code, "54000");
+        assert!(error.message.contains("10 rows") && error.message.contains("small"));
+        assert_eq!(client.value("select 1"), "1");
+    }
+}
+
+#[test]
+fn in_a_pipeline_the_rest_of_the_batch_is_skipped_for_the_client() {
+    let overseen = limited("rows: 2");
+    let mut client = overseen.client();
+    let batch = [
+        run("select generate_series(1, 5)"),
+        run("select 1"),
+        sync(),
+        run("select 2"),
+        sync(),
+    ];
+    client.send(&batch.concat());
+    assert_eq!(outcome(&mut client), ("12DDEZ".to_owned(), vec!["54000".to_owned()]));
+    assert_eq!(outcome(&mut client).0, "12DCZ");
+}
+
+#[test]
+fn a_result_ends_at_the_limit_of_bytes() {
+    let overseen = limited("bytes: 1kB");
+    let mut client = overseen.client();
+    assert_eq!(tags(&client.query("select repeat('x', 500)")), "TDCZ");
+    let answer = client.query("select repeat('x', 400) from generate_series(1, 5)");
+    assert_eq!(codes(&answer), ["54000"]);
+    let answer = client.query("copy (select repeat('x', 400) from generate_series(1, 5)) to stdout");
+    assert_eq!(codes(&answer), ["54000"]);
+    assert_eq!(client.value("select 1"), "1");
+}
+
+#[test]
+fn a_statement_that_runs_too_long_is_cancelled() {
+    let overseen = limited("statement_time: 300ms");
+    let mut client = overseen.client();
+    let answer = client.query("select pg_sleep(600)");
+    let error = answer
+        .iter()
+        .find(|message| message.tag == b'E')
+        .expect("it is cancelled")
+        .error();
+    assert_eq!(error.code, "57014");
+    assert!(error.message.contains("small"), "{error:?}");
+    assert_eq!(client.value("select 1"), "1");
+}
+
+#[test]
+fn too_many_statements_in_a_second_are_refused() {
+    table("limited_rate", 0);
+    let overseen = limited("rate: 3");
+    let mut client = overseen.client();
+    let mut refused = 0;
+    for _ in 0..50 {
+        refused += codes(&client.query("insert into limited_rate values (1)"))
+            .iter()
+            .filter(|code| *code == "53400")
+            .count();
+    }
+    assert!(refused > 0);
+    let kept: usize = count("limited_rate").parse().unwrap();
+    assert_eq!(kept + refused, 50);
+}
+
+#[test]
+fn too_many_statements_at_a_time_are_refused() {
+    let overseen = limited("concurrent: 1");
+    let mut first = overseen.client();
+    let mut second = overseen.client();
+    first.send_query("select pg_advisory_lock(4711), pg_sleep(600)");
+    querycop_testkit::wait::eventually("the first to run", || {
+        let running = "select count(*) from pg_stat_activity where query like '%4711%' and state = 'active' and pid <> pg_backend_pid()";
+        (super::SERVER.psql(running).trim() == "1").then_some(())
+    });
+    assert_eq!(codes(&second.query("select 1")), ["53400"]);
+    super::SERVER.psql(&format!("select pg_cancel_backend({})", first.backend_pid()));
+    assert_eq!(outcome(&mut first).1, ["57014"]);
+    assert_eq!(second.value("select 1"), "1");
+}

@@ -1,0 +1,211 @@
+//! What is recorded: everything that ran, and how it ended.
+
+use std::fs;
+
+use querycop_testkit::gateway::Signal;
+use serde_json::Value;
+
+use super::{
+    NO_DELETES, Overseen, bind, execute, message, outcome, parse, records, run, sync, table,
+};
+
+/// The fields of each record that tests compare: via, kind, outcome, and tag or SQLSTATE.
+fn told(records: &[Value]) -> Vec<String> {
+    records
+        .iter()
+        .map(|record| {
+            let text = |field: &str| record[field].as_str().unwrap_or("-").to_owned();
+            let end = record["tag"].as_str().or(record["sqlstate"].as_str());
+            format!(
+                "{} {} {} {}",
+                text("via"),
+                text("kind"),
+                text("outcome"),
+                end.unwrap_or("-")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn every_statement_is_recorded_before_its_client_goes_on() {
+    table("recorded_all", 2);
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    client.query("select * from recorded_all; insert into recorded_all values (3)");
+    assert_eq!(
+        told(&overseen.statements()),
+        ["query select completed SELECT 2", "query insert completed INSERT 0 1"]
+    );
+    client.query("select 1/0; select 2");
+    client.query("delete from recorded_all");
+    client.send(&[parse("s", "select * from recorded_all"), sync()].concat());
+    outcome(&mut client);
+    client.send(&[bind("", "s"), execute(""), bind("", "s"), execute(""), sync()].concat());
+    outcome(&mut client);
+    client.send(&[run("select 1/0"), run("select 3"), sync()].concat());
+    outcome(&mut client);
+    client.send(&[parse("", "select nothing_of_the_kind"), sync()].concat());
+    outcome(&mut client);
+    assert_eq!(
+        told(&overseen.statements())[2..],
+        [
+            "query select failed 22012",
+            "query select skipped -",
+            "query delete denied 42501",
+            "execute select completed SELECT 3",
+            "execute select completed SELECT 3",
+            "execute select failed 22012",
+            "execute select skipped -",
+            "parse select failed 42703",
+        ]
+    );
+    let denied = &overseen.statements()[4];
+    assert_eq!(denied["rule"], "no-deletes");
+    assert_eq!(denied["verdict"], "deny");
+    assert_eq!(denied["user"], "postgres");
+    assert_eq!(denied["text"], "delete from recorded_all");
+    assert_eq!(denied["policy"].as_str().map(str::len), Some(16));
+}
+
+#[test]
+fn copy_is_recorded_in_both_protocols_and_the_session_stays_in_step() {
+    table("recorded_copy", 0);
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    // As libpq does it: the Sync ahead of the data is swallowed by the server.
+    client.send(&[run("copy recorded_copy from stdin"), sync()].concat());
+    while client.expect_message().tag != b'G' {}
+    let end = [message(b'd', b"1\n2\n"), message(b'c', b""), sync()].concat();
+    client.send(&end);
+    assert_eq!(outcome(&mut client).0, "CZ");
+    // Data that the server refuses.
+    client.send(&[run("copy recorded_copy from stdin"), sync()].concat());
+    while client.expect_message().tag != b'G' {}
+    client.send(&[message(b'd', b"x\n"), message(b'c', b""), sync()].concat());
+    assert_eq!(outcome(&mut client).1, ["22P02"]);
+    // The simple protocol, and a client that gives up.
+    client.send_query("copy recorded_copy from stdin");
+    while client.expect_message().tag != b'G' {}
+    client.send(&message(b'f', b"changed my mind\0"));
+    assert_eq!(outcome(&mut client).1, ["57014"]);
+    client.query("copy recorded_copy to stdout");
+    // A table that isn't there: the server takes no data at all.
+    client.send(&[run("copy nowhere from stdin"), sync()].concat());
+    assert_eq!(outcome(&mut client).1, ["42P01"]);
+    assert_eq!(client.value("select 1"), "1");
+    assert_eq!(
+        told(&overseen.statements()),
+        [
+            "execute copy completed COPY 2",
+            "execute copy failed 22P02",
+            "query copy failed 57014",
+            "query copy completed COPY 2",
+            "execute copy failed 42P01",
+            "query select completed SELECT 1",
+        ]
+    );
+}
+
+#[test]
+fn a_session_has_a_beginning_and_an_end() {
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    client.query("select 1");
+    client.query("delete from pg_class");
+    drop(client);
+    querycop_testkit::wait::eventually("the end of the session", || {
+        let all = records(&overseen.audit());
+        all.iter().find(|record| record["event"] == "session_ended").map(|end| {
+            assert_eq!(end["statements"], 2);
+            assert_eq!(end["denied"], 1);
+            assert_eq!(end["reason"], "client_lost");
+        })
+    });
+}
+
+#[test]
+fn a_statement_whose_answer_never_came_is_recorded_as_cut() {
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    client.send_query("select pg_sleep(600)");
+    querycop_testkit::wait::eventually("the statement to run", || {
+        let running = format!(
+            "select count(*) from pg_stat_activity where pid = {} and state = 'active'",
+            client.backend_pid()
+        );
+        (super::SERVER.psql(&running).trim() == "1").then_some(())
+    });
+    super::SERVER.psql(&format!("select pg_terminate_backend({})", client.backend_pid()));
+    client.read_to_end();
+    querycop_testkit::wait::eventually("the record", || {
+        let told = told(&overseen.statements());
+        (told == ["query select failed 57P01"]).then_some(())
+    });
+}
+
+#[test]
+fn no_secret_is_stored() {
+    let overseen = Overseen::with(NO_DELETES, |gateway| gateway.env("GATEKEEPER_AUDIT_TEXT", "raw"));
+    let mut client = overseen.client();
+    let secrets = ["hunter2", "s3cr3t-conn", "t0ps3cret", "br0ken-secret"];
+    client.query("create role recorded_role password 'hunter2'");
+    client.query("alter role recorded_role password 'hunter2'");
+    client.query("drop role recorded_role");
+    client.query("select * from dblink('host=x password=s3cr3t-conn', 'select 1') as t(a int)");
+    client.query("create subscription s connection 'host=x password=t0ps3cret' publication p with (connect = false)");
+    client.query("alter role nobody pasword 'br0ken-secret'");
+    client.query("select 'literals are kept in raw texts'");
+    let mut kept = String::new();
+    for entry in fs::read_dir(overseen.audit()).expect("it is there") {
+        let bytes = fs::read(entry.expect("it is there").path()).expect("it is readable");
+        kept.push_str(&String::from_utf8_lossy(&bytes));
+    }
+    assert!(kept.contains("literals are kept in raw texts"));
+    for secret in secrets {
+        assert!(!kept.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn without_raw_texts_no_literal_is_stored() {
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    client.query("select 'a literal', 4711, $$another one$$ -- and a comment");
+    client.query("selct 'a literal'");
+    let all = records(&overseen.audit());
+    let kept = serde_json::to_string(&all).unwrap();
+    for part in ["a literal", "another one", "and a comment"] {
+        assert!(!kept.contains(part), "{part}: {kept}");
+    }
+    assert_eq!(overseen.statements()[0]["text"], "select ?, ?, ?");
+}
+
+#[test]
+fn synced_records_are_on_disk_before_the_client_goes_on() {
+    let overseen = Overseen::with(NO_DELETES, |gateway| {
+        gateway.env("GATEKEEPER_AUDIT_DURABILITY", "synced")
+    });
+    let mut client = overseen.client();
+    for n in 0..20 {
+        assert_eq!(client.value(&format!("select {n}")), n.to_string());
+    }
+    assert_eq!(overseen.statements().len(), 20);
+    let syncs = crate::setup::counter(&overseen.gateway, "querycop_audit_syncs_total");
+    assert!(syncs > 0);
+}
+
+#[test]
+fn queued_records_are_written_before_the_gateway_ends() {
+    let overseen = Overseen::with(NO_DELETES, |gateway| {
+        gateway.env("GATEKEEPER_AUDIT_DURABILITY", "queued")
+    });
+    let mut client = overseen.client();
+    for n in 0..50 {
+        client.query(&format!("select {n}"));
+    }
+    drop(client);
+    overseen.gateway.signal(Signal::TERM);
+    assert!(overseen.gateway.wait().success());
+    assert_eq!(overseen.statements().len(), 50);
+}
