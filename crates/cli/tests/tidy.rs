@@ -19,6 +19,8 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "wire",
             "serve",
+            "policy",
+            "sql",
             "gateway",
             "console",
             "alloydb-connector",

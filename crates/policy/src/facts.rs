@@ -14,6 +14,7 @@ mod object;
 mod prepared;
 mod setting;
 mod statement;
+mod subtype;
 
 pub use action::Action;
 pub use attributes::{Attributes, Certainty, Execution, Filter};
@@ -24,4 +25,5 @@ pub use name::{Name, Resolution};
 pub use object::{Object, ObjectKind};
 pub use prepared::{PreparedStatements, Resolved};
 pub use setting::{SettingChange, SettingScope, SettingValue};
+pub use subtype::SUBTYPES;
 pub use statement::{Deallocation, Facts, PossibleCall, Preparation, Statement, Unreadable, Via};
