@@ -73,7 +73,10 @@ fn decide(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
     for (name, sql) in [
         ("begin", "BEGIN"),
-        ("select", "SELECT abalance FROM pgbench_accounts WHERE aid = $1"),
+        (
+            "select",
+            "SELECT abalance FROM pgbench_accounts WHERE aid = $1",
+        ),
         (
             "update",
             "UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2",

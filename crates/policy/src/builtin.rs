@@ -36,7 +36,13 @@ pub(crate) fn is_catalog_relation(name: &str) -> bool {
 
 /// Functions that aren't harmless and are of an extension: they can be in any schema.
 fn is_of_a_module(name: &str) -> bool {
-    const NAMES: &[&str] = &["connectby", "lo_manage", "lo_oid", "xpath_table", "pg_prewarm"];
+    const NAMES: &[&str] = &[
+        "connectby",
+        "lo_manage",
+        "lo_oid",
+        "xpath_table",
+        "pg_prewarm",
+    ];
     const FAMILIES: &[&str] = &[
         "crosstab",
         "dblink",
@@ -246,7 +252,10 @@ mod tests {
         for name in OTHER.iter() {
             assert!(!HARMLESS.contains(name), "{name}");
         }
-        for list in [include_str!("builtin/harmless.txt"), include_str!("builtin/other.txt")] {
+        for list in [
+            include_str!("builtin/harmless.txt"),
+            include_str!("builtin/other.txt"),
+        ] {
             assert!(list.lines().is_sorted());
         }
     }
@@ -269,7 +278,14 @@ mod tests {
             assert!(!is_harmless_function(name), "{name}");
             assert!(is_harmful_function(name), "{name}");
         }
-        for name in ["now", "random", "count", "gen_random_uuid", "uuidv7", "current_setting"] {
+        for name in [
+            "now",
+            "random",
+            "count",
+            "gen_random_uuid",
+            "uuidv7",
+            "current_setting",
+        ] {
             assert!(is_harmless_function(name), "{name}");
         }
     }
@@ -278,7 +294,12 @@ mod tests {
     fn catalogs_with_secrets_are_left_out() {
         assert!(is_in_catalog_set("pg_catalog", "pg_class"));
         assert!(is_in_catalog_set("information_schema", "columns"));
-        for name in ["pg_authid", "pg_stats", "pg_user_mapping", "pg_stat_activity"] {
+        for name in [
+            "pg_authid",
+            "pg_stats",
+            "pg_user_mapping",
+            "pg_stat_activity",
+        ] {
             assert!(!is_in_catalog_set("pg_catalog", name), "{name}");
         }
         assert!(!is_in_catalog_set("public", "pg_class"));

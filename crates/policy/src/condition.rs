@@ -6,7 +6,7 @@ mod input;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use cel::{Context, Env, Program, Value};
+use cel::{Context, Env, ExecutionError, Program, Value};
 
 pub(crate) use check::Scope as ConditionScope;
 pub(crate) use input::Input;
@@ -91,10 +91,12 @@ impl Condition {
 
     /// Whether its answer may be another one a moment later.
     pub(crate) fn is_of_the_moment(&self) -> bool {
-        self.variables.iter().any(|variable| variable.is_of_the_moment())
+        self.variables
+            .iter()
+            .any(|variable| variable.is_of_the_moment())
     }
 
-    fn evaluate(&self, input: &Input<'_>) -> Result<Value, cel::ExecutionError> {
+    fn evaluate(&self, input: &Input<'_>) -> Result<Value, ExecutionError> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         for variable in &self.variables {
             context.add_variable_from_value(variable.as_str(), input.value(*variable));
@@ -110,16 +112,16 @@ impl Condition {
                 "the condition is {}, and has to be true or false",
                 other.type_of()
             )),
+            // It depends on the input: a claim that isn't there, an item of a list.
             Err(
-                error @ (cel::ExecutionError::NoSuchOverload(_)
-                | cel::ExecutionError::UndeclaredReference(_)
-                | cel::ExecutionError::NotSupportedAsMethod { .. }
-                | cel::ExecutionError::UnsupportedTargetType { .. }
-                | cel::ExecutionError::InvalidArgumentCount { .. }
-                | cel::ExecutionError::ValuesNotComparable(..)),
-            ) => Err(format!("the condition fails: {error}")),
-            // A key that is missing in made-up claims, an index: it depends on the input.
-            Err(_) => Ok(()),
+                ExecutionError::NoSuchKey(_)
+                | ExecutionError::IndexOutOfBounds(_)
+                | ExecutionError::DivisionByZero(_)
+                | ExecutionError::RemainderByZero(_)
+                | ExecutionError::Overflow(..)
+                | ExecutionError::FunctionError { .. },
+            ) => Ok(()),
+            Err(error) => Err(format!("the condition fails: {error}")),
         })
     }
 }

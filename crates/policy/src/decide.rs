@@ -309,7 +309,11 @@ impl<'a> Case<'a> {
             }
             rule.is_some()
         });
-        if is_allowed { first.map(Arc::clone) } else { None }
+        if is_allowed {
+            first.map(Arc::clone)
+        } else {
+            None
+        }
     }
 
     /// Whether a rule applies to the statement and the moment.

@@ -150,7 +150,11 @@ impl Scope {
             let floor = Article::on(&seen);
             let standing = case.standing(&seen);
             let counts = matches!(standing, Standing::Effect | Standing::HiddenCall);
-            let allowed_by = if counts { case.allow(&seen, floor) } else { None };
+            let allowed_by = if counts {
+                case.allow(&seen, floor)
+            } else {
+                None
+            };
             effects.push(ExplainedEffect {
                 action: seen.action,
                 subtype: seen.subtype,

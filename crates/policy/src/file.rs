@@ -59,8 +59,7 @@ pub(crate) fn read(text: &str, reading: &mut Reading) -> Option<Policy> {
     };
     let risks = risks(fields.take("risk").map(|(_, node)| node), reading);
     let mut sets = Sets::read(fields.take("sets").map(|(_, node)| node), reading);
-    let mut principals =
-        Principals::read(fields.take("principals").map(|(_, node)| node), reading);
+    let mut principals = Principals::read(fields.take("principals").map(|(_, node)| node), reading);
     let rules = match fields.take("rules") {
         Some((_, node)) => rules::read(node, &mut sets, &mut principals, reading),
         None => Vec::new(),
@@ -129,7 +128,10 @@ fn risks(node: Option<Node>, reading: &mut Reading) -> RiskTable {
     let Some(node) = node else { return table };
     let place = node.place;
     let Value::Map(entries) = node.value else {
-        reading.mistake(place, "risk is a map from what is at stake to a risk, as `export: critical`");
+        reading.mistake(
+            place,
+            "risk is a map from what is at stake to a risk, as `export: critical`",
+        );
         return table;
     };
     for (key, node) in entries {

@@ -58,8 +58,7 @@ impl Article {
             }),
             Action::Replication => Some(Self::Replication),
             Action::Code => is_untrusted(seen).then_some(Self::UntrustedLanguage),
-            Action::DdlCreate => (seen.kind == ObjectKind::Language && is_untrusted(seen))
-                .then_some(Self::UntrustedLanguage),
+            Action::DdlCreate => brings_untrusted(seen).then_some(Self::UntrustedLanguage),
             Action::Call if seen.is_hidden() => Some(Self::FunctionCall),
             Action::Call if seen.via.is_some() && seen.kind == ObjectKind::Function => {
                 let name = &seen.name.name;
@@ -89,6 +88,13 @@ impl Article {
             | Action::Unknown => None,
         }
     }
+}
+
+/// CREATE LANGUAGE, also as PostgreSQL reads it without a handler: CREATE EXTENSION.
+fn brings_untrusted(seen: &Seen<'_>) -> bool {
+    let name = &*seen.name.name;
+    is_untrusted(seen)
+        || (seen.kind == ObjectKind::Extension && name.starts_with("pl") && name.ends_with('u'))
 }
 
 fn is_untrusted(seen: &Seen<'_>) -> bool {

@@ -75,12 +75,21 @@ impl<'a> Finder<'a> {
     /// Whether something holds wherever the object is: what an allowing rule has to answer for.
     ///
     /// A schema that is named like the user is the user's own and isn't asked for.
-    pub(crate) fn everywhere(&self, wanted: Wanted<'a>, holds: &mut dyn FnMut(Home<'a>) -> bool) -> bool {
-        self.visit(wanted, Own::LeftOut, &mut |home| !holds(home)).is_none()
+    pub(crate) fn everywhere(
+        &self,
+        wanted: Wanted<'a>,
+        holds: &mut dyn FnMut(Home<'a>) -> bool,
+    ) -> bool {
+        self.visit(wanted, Own::LeftOut, &mut |home| !holds(home))
+            .is_none()
     }
 
     /// Whether something holds where the object may be: what a denying rule asks.
-    pub(crate) fn somewhere(&self, wanted: Wanted<'a>, holds: &mut dyn FnMut(Home<'a>) -> bool) -> bool {
+    pub(crate) fn somewhere(
+        &self,
+        wanted: Wanted<'a>,
+        holds: &mut dyn FnMut(Home<'a>) -> bool,
+    ) -> bool {
         self.visit(wanted, Own::Counts, holds).is_some()
     }
 

@@ -266,12 +266,7 @@ fn matches_global(glob: &Glob, seen: &Seen<'_>, asked: Asked) -> bool {
     }
 }
 
-fn is_in(
-    set: fn(&str, &str) -> bool,
-    seen: &Seen<'_>,
-    home: Home<'_>,
-    asked: Asked,
-) -> bool {
+fn is_in(set: fn(&str, &str) -> bool, seen: &Seen<'_>, home: Home<'_>, asked: Asked) -> bool {
     if seen.is_hidden() {
         return asked == Asked::Possible;
     }

@@ -159,7 +159,11 @@ mod tests {
         let pattern = NamePattern::read("Public.\"Big.One\"").unwrap();
         assert!(pattern.schema.matches("public"));
         assert!(pattern.name.matches("Big.One"));
-        assert!(NamePattern::read("accounts").unwrap_err().contains("*.accounts"));
+        assert!(
+            NamePattern::read("accounts")
+                .unwrap_err()
+                .contains("*.accounts")
+        );
         assert!(NamePattern::read("a.b.c").is_err());
         assert!(NamePattern::read("a.\"b").is_err());
         assert!(NamePattern::read("").is_err());

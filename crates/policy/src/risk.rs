@@ -209,8 +209,12 @@ mod tests {
     fn the_documentation_has_the_table() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/policy.md");
         let document = std::fs::read_to_string(path).expect("docs/policy.md");
-        let (_, rest) = document.split_once("<!-- risk:begin -->").expect("the marker");
-        let (table, _) = rest.split_once("<!-- risk:end -->").expect("the end marker");
+        let (_, rest) = document
+            .split_once("<!-- risk:begin -->")
+            .expect("the marker");
+        let (table, _) = rest
+            .split_once("<!-- risk:end -->")
+            .expect("the end marker");
         for stake in Stake::ALL {
             let line = format!("| `{stake}` | {} |", stake.default_risk());
             assert!(table.contains(&line), "{line}");

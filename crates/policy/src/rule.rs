@@ -155,7 +155,12 @@ impl Rule {
     }
 
     pub(crate) fn lifts_floor(&self) -> bool {
-        matches!(self.does, Does::Allow { override_floor: Some(_) })
+        matches!(
+            self.does,
+            Does::Allow {
+                override_floor: Some(_)
+            }
+        )
     }
 
     /// Whether it is about the statement as a whole, not about one of its effects.

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use crate::decision::{Decision, Verdict};
 use crate::facts::Facts;
-use crate::rehearsal::Rehearsal;
 use crate::policy::Policy;
 use crate::principal::Principal;
+use crate::rehearsal::Rehearsal;
 use crate::risk::Risk;
 use crate::search_path::SearchPath;
 use crate::situation::{Situation, TransactionState};
@@ -161,7 +161,9 @@ impl Expectation {
             }
         }
         if let Some(rows) = self.rows {
-            let limits = decisions.iter().filter_map(|decision| decision.limits.rows.as_ref());
+            let limits = decisions
+                .iter()
+                .filter_map(|decision| decision.limits.rows.as_ref());
             let least = limits.map(|limit| limit.max).min();
             if least != Some(rows) {
                 let found = least.map_or("none".to_owned(), |least| least.to_string());

@@ -114,9 +114,15 @@ mod tests {
             ..principal()
         };
         assert!(!whom.matches(&elsewhere));
-        let through_a_socket = Principal { client_addr: None, ..principal() };
+        let through_a_socket = Principal {
+            client_addr: None,
+            ..principal()
+        };
         assert!(!whom.matches(&through_a_socket));
-        let of_no_group = Principal { groups: Vec::new(), ..principal() };
+        let of_no_group = Principal {
+            groups: Vec::new(),
+            ..principal()
+        };
         assert!(!whom.matches(&of_no_group));
     }
 

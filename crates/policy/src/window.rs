@@ -22,8 +22,7 @@ impl Window {
         let (today, time) = (local.weekday(), local.time());
         let is_over_midnight = self.to <= self.from;
         if is_over_midnight {
-            (time >= self.from && self.has(today))
-                || (time < self.to && self.has(today.previous()))
+            (time >= self.from && self.has(today)) || (time < self.to && self.has(today.previous()))
         } else {
             time >= self.from && time < self.to && self.has(today)
         }
@@ -49,7 +48,12 @@ mod tests {
             set[*day] = true;
         }
         let zone = TimeZoneDatabase::bundled().get("Europe/Berlin").unwrap();
-        Window { days: set, from, to, zone }
+        Window {
+            days: set,
+            from,
+            to,
+            zone,
+        }
     }
 
     fn at(text: &str) -> Timestamp {
@@ -71,10 +75,22 @@ mod tests {
     #[test]
     fn a_night_belongs_to_the_day_on_which_it_begins() {
         let friday_night = window(&[4], time(22, 0, 0, 0), time(6, 0, 0, 0));
-        assert!(friday_night.contains(at("2026-11-27T22:00:00Z")), "Friday, 23:00");
-        assert!(friday_night.contains(at("2026-11-28T04:59:00Z")), "Saturday, 05:59");
-        assert!(!friday_night.contains(at("2026-11-28T05:00:00Z")), "Saturday, 06:00");
-        assert!(!friday_night.contains(at("2026-11-27T04:00:00Z")), "Friday, 05:00");
+        assert!(
+            friday_night.contains(at("2026-11-27T22:00:00Z")),
+            "Friday, 23:00"
+        );
+        assert!(
+            friday_night.contains(at("2026-11-28T04:59:00Z")),
+            "Saturday, 05:59"
+        );
+        assert!(
+            !friday_night.contains(at("2026-11-28T05:00:00Z")),
+            "Saturday, 06:00"
+        );
+        assert!(
+            !friday_night.contains(at("2026-11-27T04:00:00Z")),
+            "Friday, 05:00"
+        );
         let whole_day = window(&[4], Time::MIN, Time::MIN);
         assert!(whole_day.contains(at("2026-11-27T12:00:00Z")));
         assert!(!whole_day.contains(at("2026-11-28T12:00:00Z")));

@@ -71,7 +71,9 @@ impl<'e> Walk<'e> {
                 if let Some(target) = &call.target {
                     self.expression(target);
                 }
-                call.args.iter().for_each(|argument| self.expression(argument));
+                call.args
+                    .iter()
+                    .for_each(|argument| self.expression(argument));
             }
             Expr::List(list) => list.elements.iter().for_each(|item| self.expression(item)),
             Expr::Map(map) => {
@@ -153,6 +155,7 @@ impl<'e> Walk<'e> {
             Some(nearest) => format!("did you mean {nearest}?"),
             None => format!("known are {}", known.join(", ")),
         };
-        self.mistakes.push(format!("unknown {what} {name}; {advice}"));
+        self.mistakes
+            .push(format!("unknown {what} {name}; {advice}"));
     }
 }

@@ -32,7 +32,14 @@ pub(crate) struct Input<'a> {
 
 /// What `statement` has.
 pub(super) const STATEMENT_FIELDS: &[&str] = &[
-    "kind", "kinds", "features", "tables", "functions", "settings", "risk", "count",
+    "kind",
+    "kinds",
+    "features",
+    "tables",
+    "functions",
+    "settings",
+    "risk",
+    "count",
 ];
 
 /// What `effect` has.
@@ -61,11 +68,16 @@ impl Input<'_> {
                 .claims
                 .iter()
                 .map(|(name, claim)| (&**name, json(claim)))),
-            Variable::Certificate => {
-                texts(principal.certificate.iter().flat_map(|certificate| certificate.names()))
-            }
+            Variable::Certificate => texts(
+                principal
+                    .certificate
+                    .iter()
+                    .flat_map(|certificate| certificate.names()),
+            ),
             Variable::ClientAddr => {
-                let addr = principal.client_addr.map(|addr| addr.to_canonical().to_string());
+                let addr = principal
+                    .client_addr
+                    .map(|addr| addr.to_canonical().to_string());
                 text(&addr.unwrap_or_default())
             }
             Variable::Tls => Value::Bool(principal.tls == Tls::On),
@@ -80,18 +92,24 @@ impl Input<'_> {
                 TransactionState::Failed => "failed",
             }),
             Variable::Now => Value::Int(self.now.as_second()),
-            Variable::Hour => {
-                Value::Int(self.now.to_zoned_datetime(TimeZone::UTC).hour().into())
-            }
+            Variable::Hour => Value::Int(self.now.to_zoned_datetime(TimeZone::UTC).hour().into()),
             Variable::Weekday => {
-                let day = self.now.to_zoned_datetime(TimeZone::UTC).strftime("%A").to_string();
+                let day = self
+                    .now
+                    .to_zoned_datetime(TimeZone::UTC)
+                    .strftime("%A")
+                    .to_string();
                 text(&day.to_lowercase())
             }
         }
     }
 
     fn statement(&self) -> Value {
-        let effects = || self.statements.iter().flat_map(|statement| &statement.effects);
+        let effects = || {
+            self.statements
+                .iter()
+                .flat_map(|statement| &statement.effects)
+        };
         let named = |matches: fn(crate::facts::ObjectKind) -> bool| {
             let mut names: Vec<String> = effects()
                 .filter(|effect| matches(effect.object.kind))
@@ -101,8 +119,14 @@ impl Input<'_> {
             names.dedup();
             texts(names.iter().map(String::as_str))
         };
-        let kind = self.statements.first().map_or(Kind::Unparsed, |first| first.kind());
-        let kinds = self.statements.iter().flat_map(|statement| &statement.kinds);
+        let kind = self
+            .statements
+            .first()
+            .map_or(Kind::Unparsed, |first| first.kind());
+        let kinds = self
+            .statements
+            .iter()
+            .flat_map(|statement| &statement.kinds);
         let features = self
             .statements
             .iter()
@@ -120,7 +144,10 @@ impl Input<'_> {
             ("functions", named(is_function)),
             ("settings", texts(settings)),
             ("risk", text(self.risk.as_str())),
-            ("count", Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))),
+            (
+                "count",
+                Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX)),
+            ),
         ]
         .into_iter())
     }
@@ -133,9 +160,15 @@ impl Input<'_> {
             ("action", text(seen.action.as_str())),
             ("subtype", text(seen.subtype)),
             ("kind", text(seen.kind.as_str())),
-            ("schema", text(seen.name.schema.as_deref().unwrap_or_default())),
+            (
+                "schema",
+                text(seen.name.schema.as_deref().unwrap_or_default()),
+            ),
             ("name", text(&seen.name.name)),
-            ("columns", texts(seen.columns.named.iter().map(|column| &**column))),
+            (
+                "columns",
+                texts(seen.columns.named.iter().map(|column| &**column)),
+            ),
             ("all_columns", Value::Bool(seen.columns.all)),
             ("filter", text(filter_word(seen.attributes.filter))),
             ("execution", text(execution_word(seen.attributes.execution))),
@@ -188,9 +221,9 @@ fn json(value: &serde_json::Value) -> Value {
         },
         serde_json::Value::String(string) => text(string),
         serde_json::Value::Array(items) => Value::List(Arc::new(items.iter().map(json).collect())),
-        serde_json::Value::Object(entries) => {
-            map(entries.iter().map(|(name, entry)| (name.as_str(), json(entry))))
-        }
+        serde_json::Value::Object(entries) => map(entries
+            .iter()
+            .map(|(name, entry)| (name.as_str(), json(entry)))),
     }
 }
 
@@ -207,7 +240,13 @@ pub(super) fn rehearsals(
         ..Principal::default()
     };
     let name = Name::qualified("public", "something");
-    for kind in [Kind::Select, Kind::Update, Kind::Create, Kind::Set, Kind::Do] {
+    for kind in [
+        Kind::Select,
+        Kind::Update,
+        Kind::Create,
+        Kind::Set,
+        Kind::Do,
+    ] {
         let effect = crate::facts::Effect {
             object: crate::facts::Object::new(crate::facts::ObjectKind::Relation, name.clone()),
             ..crate::facts::Effect::unknown("")

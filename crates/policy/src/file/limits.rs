@@ -16,8 +16,10 @@ pub(super) fn read(node: Node, rule: &Arc<str>, reading: &mut Reading) -> Limits
     let mut take = |key: &str| fields.take(key).map(|(_, node)| node);
     let rows = take("rows").and_then(|node| count_of(&node, "rows", reading));
     let bytes = take("bytes").and_then(|node| size_of(&node, "bytes", reading));
-    let time = take("statement_time").and_then(|node| duration_of(&node, "statement_time", reading));
-    let rate = take("rate").and_then(|node| small(&node, "rate, in statements per second,", reading));
+    let time =
+        take("statement_time").and_then(|node| duration_of(&node, "statement_time", reading));
+    let rate =
+        take("rate").and_then(|node| small(&node, "rate, in statements per second,", reading));
     let concurrent = take("concurrent").and_then(|node| small(&node, "concurrent", reading));
     let limits = Limits {
         rows: limit(rows, rule),
@@ -28,7 +30,10 @@ pub(super) fn read(node: Node, rule: &Arc<str>, reading: &mut Reading) -> Limits
     };
     fields.finish(reading);
     if limits.is_empty() {
-        reading.mistake(place, format!("nothing is limited: say one of {}", KEYS.join(", ")));
+        reading.mistake(
+            place,
+            format!("nothing is limited: say one of {}", KEYS.join(", ")),
+        );
     }
     limits
 }

@@ -46,9 +46,14 @@ pub(super) fn read(
     if of == Of::Allow
         && let Some(place) = objects::conflict(&fields)
     {
-        reading.mistake(place, "tables and columns: tables allow all columns, so name one or the other");
+        reading.mistake(
+            place,
+            "tables and columns: tables allow all columns, so name one or the other",
+        );
     }
-    let actions = fields.take("actions").map(|(_, node)| actions(node, reading));
+    let actions = fields
+        .take("actions")
+        .map(|(_, node)| actions(node, reading));
     let objects = objects::read(&mut fields, actions.unwrap_or_default(), sets, reading);
     let mut effects = EffectMatcher {
         actions: actions.unwrap_or_default(),
@@ -63,7 +68,10 @@ pub(super) fn read(
     let statement = statement(&mut fields, of, reading);
     fields.finish(reading);
     if of == Of::Allow && actions.is_none() {
-        reading.mistake(place, "an allow says what it allows: write `actions: [...]`; ['*'] is all");
+        reading.mistake(
+            place,
+            "an allow says what it allows: write `actions: [...]`; ['*'] is all",
+        );
     } else if effects.is_empty() && statement.is_empty() && of == Of::Allow {
         reading.mistake(place, "nothing is meant: name actions");
     }
@@ -121,14 +129,20 @@ fn subtypes(fields: &mut Fields, reading: &mut Reading) -> Vec<Box<str>> {
 fn filter(fields: &mut Fields, of: Of, reading: &mut Reading) -> Option<FilterAsked> {
     let require = fields.take("require_where");
     let asked = fields.take("where").and_then(|(_, node)| {
-        let words = [("given", FilterAsked::Given), ("missing", FilterAsked::Missing)];
+        let words = [
+            ("given", FilterAsked::Given),
+            ("missing", FilterAsked::Missing),
+        ];
         choice(&node, &words, reading)
     });
     let Some((key, node)) = require else {
         return asked;
     };
     if of != Of::Allow {
-        reading.mistake(key.place, "only an allow can require a WHERE: here it is `where: missing` that is meant");
+        reading.mistake(
+            key.place,
+            "only an allow can require a WHERE: here it is `where: missing` that is meant",
+        );
     }
     let is_required = boolean_of(&node, "require_where", reading)?;
     is_required.then_some(FilterAsked::Given)
@@ -162,7 +176,10 @@ fn statement(fields: &mut Fields, of: Of, reading: &mut Reading) -> StatementMat
     let mut features = Features::default();
     if let Some((key, node)) = fields.take("features") {
         if of == Of::Allow {
-            reading.mistake(key.place, "an allow can't ask for features: deny those that aren't wanted");
+            reading.mistake(
+                key.place,
+                "an allow can't ask for features: deny those that aren't wanted",
+            );
         }
         let words = words_of(Feature::ALL, Feature::as_str);
         for (place, word) in texts_of(node, "features", reading) {

@@ -43,7 +43,10 @@ impl Principals {
             if whom == Whom::default() {
                 reading.mistake(
                     key.place,
-                    format!("{} says of nobody who it is: a rule for everybody has no `for`", key.name),
+                    format!(
+                        "{} says of nobody who it is: a rule for everybody has no `for`",
+                        key.name
+                    ),
                 );
             }
             whom.name = key.name.into();
@@ -119,7 +122,8 @@ fn whom(mut fields: Fields, reading: &mut Reading) -> Whom {
         whom.claims = claims(node, reading);
     }
     if let Some((_, node)) = fields.take("tls") {
-        whom.tls = boolean_of(&node, "tls", reading).map(|tls| if tls { Tls::On } else { Tls::Off });
+        whom.tls =
+            boolean_of(&node, "tls", reading).map(|tls| if tls { Tls::On } else { Tls::Off });
     }
     fields.finish(reading);
     whom
@@ -136,7 +140,10 @@ fn network(text: &str) -> Result<IpNet, String> {
     if network.trunc() == network {
         Ok(network)
     } else {
-        Err(format!("{text} has bits beyond its length: {} is meant", network.trunc()))
+        Err(format!(
+            "{text} has bits beyond its length: {} is meant",
+            network.trunc()
+        ))
     }
 }
 

@@ -68,7 +68,13 @@ pub(super) fn read(
         .filter_map(|node| {
             let (key, rule) = read_one(node, sets, principals, reading)?;
             if !names.insert(Arc::clone(&rule.name)) {
-                reading.mistake(key, format!("there are two rules {}: a decision names its rule, so names differ", rule.name));
+                reading.mistake(
+                    key,
+                    format!(
+                        "there are two rules {}: a decision names its rule, so names differ",
+                        rule.name
+                    ),
+                );
             }
             Some(rule)
         })
@@ -92,7 +98,11 @@ fn read_one(
     not_yet(&mut fields, reading);
     let verb = verb(&mut fields, place, reading);
     let matched = verb.map(|(verb, node)| {
-        let of = if verb == Verb::Allow { Of::Allow } else { Of::Other };
+        let of = if verb == Verb::Allow {
+            Of::Allow
+        } else {
+            Of::Other
+        };
         (verb, matcher::read(node, of, sets, reading))
     });
     let during = fields
@@ -125,15 +135,24 @@ fn read_one(
 fn name(fields: &mut Fields, reading: &mut Reading) -> (Place, Arc<str>) {
     let place = fields.place;
     let Some((_, node)) = fields.take("name") else {
-        reading.mistake(place, "a rule without a name: decisions, errors and the audit name it");
+        reading.mistake(
+            place,
+            "a rule without a name: decisions, errors and the audit name it",
+        );
         return (place, Arc::default());
     };
     let name = text_of(&node, "a rule's name", reading).unwrap_or_default();
     if name == "default" || name.starts_with("floor.") || name == "no_effects" {
-        reading.mistake(node.place, format!("{name} is what the policy itself decides by: take another name"));
+        reading.mistake(
+            node.place,
+            format!("{name} is what the policy itself decides by: take another name"),
+        );
     }
     if name.chars().any(char::is_control) || name.len() > 63 {
-        reading.mistake(node.place, "a rule's name has at most 63 bytes and stands on one line");
+        reading.mistake(
+            node.place,
+            "a rule's name has at most 63 bytes and stands on one line",
+        );
     }
     (node.place, name.into())
 }
@@ -157,7 +176,10 @@ fn not_yet(fields: &mut Fields, reading: &mut Reading) {
         ("mask", "to mask columns of results"),
     ] {
         if let Some((key, _)) = fields.take(key) {
-            reading.mistake(key.place, format!("{}: {what} is not available yet", key.name));
+            reading.mistake(
+                key.place,
+                format!("{}: {what} is not available yet", key.name),
+            );
         }
     }
 }
@@ -182,7 +204,10 @@ fn verb(fields: &mut Fields, place: Place, reading: &mut Reading) -> Option<(Ver
         );
     }
     let Some((verb, _, node)) = found.into_iter().next() else {
-        reading.mistake(place, "the rule does nothing: it needs one of allow, deny, audit, limit");
+        reading.mistake(
+            place,
+            "the rule does nothing: it needs one of allow, deny, audit, limit",
+        );
         return None;
     };
     Some((verb, node))
@@ -250,7 +275,10 @@ fn does(
         Verb::Limit => match to {
             Some((_, node)) => Does::Limit(limits::read(node, name, reading)),
             None => {
-                reading.mistake(fields.place, "a limit says to what: write `to: { rows: 1000 }`");
+                reading.mistake(
+                    fields.place,
+                    "a limit says to what: write `to: { rows: 1000 }`",
+                );
                 Does::Audit { text: None }
             }
         },
@@ -282,7 +310,10 @@ fn only_with(verb: Verb, of: Verb, found: Option<&(Key, Node)>, reading: &mut Re
             Verb::Audit => "audits",
             Verb::Limit => "limits",
         };
-        reading.mistake(key.place, format!("{} belongs to a rule that {of}", key.name));
+        reading.mistake(
+            key.place,
+            format!("{} belongs to a rule that {of}", key.name),
+        );
     }
 }
 
@@ -293,7 +324,10 @@ fn reason(node: Node, reading: &mut Reading) -> Option<Box<str>> {
     let reason = match fields.take("reason") {
         Some((_, node)) => text_of(&node, "the reason", reading),
         None => {
-            reading.mistake(place, "no reason: whoever reads the policy wants to know why the floor is lifted");
+            reading.mistake(
+                place,
+                "no reason: whoever reads the policy wants to know why the floor is lifted",
+            );
             None
         }
     };
@@ -308,7 +342,9 @@ fn warn_of_floor(effects: &EffectMatcher, place: Place, reading: &mut Reading) {
         if effects.actions.contains(action) && !all {
             reading.warning(
                 place,
-                format!("{action} stays denied by the floor: it takes override_floor with a reason"),
+                format!(
+                    "{action} stays denied by the floor: it takes override_floor with a reason"
+                ),
             );
         }
     }

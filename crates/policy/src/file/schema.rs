@@ -34,23 +34,56 @@ fn rule() -> Value {
     let rule = closed(&[
         ("name", text("Decisions, errors and the audit name it.")),
         ("description", text("For whoever reads the file.")),
-        ("for", texts("Principals that it is for; everybody without it.")),
+        (
+            "for",
+            texts("Principals that it is for; everybody without it."),
+        ),
         ("except", texts("Principals that it is not for.")),
         ("allow", described(matcher(), "Allows these effects.")),
-        ("deny", described(nullable(matcher()), "Denies statements with one of these effects.")),
-        ("audit", described(nullable(matcher()), "Marks statements with one of these effects.")),
-        ("limit", described(nullable(matcher()), "Limits statements with one of these effects.")),
+        (
+            "deny",
+            described(
+                nullable(matcher()),
+                "Denies statements with one of these effects.",
+            ),
+        ),
+        (
+            "audit",
+            described(
+                nullable(matcher()),
+                "Marks statements with one of these effects.",
+            ),
+        ),
+        (
+            "limit",
+            described(
+                nullable(matcher()),
+                "Limits statements with one of these effects.",
+            ),
+        ),
         ("to", limits()),
-        ("text", described(words(&["redacted", "raw"]), "With audit: which text is kept.")),
+        (
+            "text",
+            described(
+                words(&["redacted", "raw"]),
+                "With audit: which text is kept.",
+            ),
+        ),
         ("during", one_or_many(window(), "When it holds.")),
-        ("when", text("A condition in CEL, asked when all else matches.")),
+        (
+            "when",
+            text("A condition in CEL, asked when all else matches."),
+        ),
         ("mode", mode("With deny: observe marks, and lets pass.")),
         ("message", text("With deny: the error's message.")),
         ("hint", text("With deny: the error's HINT.")),
-        ("override_floor", described(
-            required(closed(&[("reason", text("Why."))]), &["reason"]),
-            "With allow: lifts the floor for what it matches.",
-        )),
+        (
+            "override_floor",
+            described(
+                required(closed(&[("reason", text("Why."))]), &["reason"]),
+                "With allow: lifts the floor for what it matches.",
+            ),
+        ),
     ]);
     required(rule, &["name"])
 }
@@ -60,25 +93,73 @@ fn matcher() -> Value {
     actions.extend(["*", "ddl.*"]);
     let subtypes: Vec<&str> = SUBTYPES.to_vec();
     let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-    let features: Vec<&str> = Feature::ALL.iter().map(|feature| feature.as_str()).collect();
+    let features: Vec<&str> = Feature::ALL
+        .iter()
+        .map(|feature| feature.as_str())
+        .collect();
     let objects: Vec<&str> = ObjectKind::ALL.iter().map(|kind| kind.as_str()).collect();
     closed(&[
         ("actions", one_or_many(words(&actions), "What is done.")),
         ("subtypes", one_or_many(words(&subtypes), "How.")),
-        ("tables", texts("schema.name with *, a set, catalog, activity.")),
+        (
+            "tables",
+            texts("schema.name with *, a set, catalog, activity."),
+        ),
         ("columns", texts("schema.table.column with *, or a set.")),
         ("functions", texts("schema.name with *, a set, builtin.")),
-        ("operators", texts("Symbols of operators that aren't PostgreSQL's own; * is all.")),
-        ("types", texts("Types that aren't PostgreSQL's own, as targets of casts.")),
+        (
+            "operators",
+            texts("Symbols of operators that aren't PostgreSQL's own; * is all."),
+        ),
+        (
+            "types",
+            texts("Types that aren't PostgreSQL's own, as targets of casts."),
+        ),
         ("settings", texts("Names with *, a set, harmless.")),
-        ("objects", texts(&format!("kind or kind:name; kinds are {}.", objects.join(", ")))),
-        ("require_where", described(json!({ "type": "boolean" }), "With allow: UPDATE and DELETE need a WHERE that can leave rows out.")),
-        ("where", described(words(&["given", "missing"]), "Which WHERE an UPDATE or DELETE has.")),
-        ("execution", one_or_many(words(&["now", "planned", "stored"]), "When it happens.")),
-        ("returning", described(json!({ "type": "boolean" }), "Whether it has RETURNING.")),
-        ("kinds", one_or_many(words(&kinds), "Kinds of statement, at any depth.")),
-        ("features", one_or_many(words(&features), "Traits of the statement; not with allow.")),
-        ("risk", described(json!({ "type": "string", "pattern": format!("^(>=|<=)? ?({})$", risk_words().join("|")) }), "The statement's risk.")),
+        (
+            "objects",
+            texts(&format!(
+                "kind or kind:name; kinds are {}.",
+                objects.join(", ")
+            )),
+        ),
+        (
+            "require_where",
+            described(
+                json!({ "type": "boolean" }),
+                "With allow: UPDATE and DELETE need a WHERE that can leave rows out.",
+            ),
+        ),
+        (
+            "where",
+            described(
+                words(&["given", "missing"]),
+                "Which WHERE an UPDATE or DELETE has.",
+            ),
+        ),
+        (
+            "execution",
+            one_or_many(words(&["now", "planned", "stored"]), "When it happens."),
+        ),
+        (
+            "returning",
+            described(json!({ "type": "boolean" }), "Whether it has RETURNING."),
+        ),
+        (
+            "kinds",
+            one_or_many(words(&kinds), "Kinds of statement, at any depth."),
+        ),
+        (
+            "features",
+            one_or_many(words(&features), "Traits of the statement; not with allow."),
+        ),
+        (
+            "risk",
+            described(
+                json!({ "type": "string", "pattern": format!("^(>=|<=)? ?({})$", risk_words().join("|")) }),
+                "The statement's risk.",
+            ),
+        ),
     ])
 }
 
@@ -87,10 +168,22 @@ fn limits() -> Value {
     described(
         closed(&[
             ("rows", count("Rows that are sent to the client.")),
-            ("bytes", described(json!({ "type": ["string", "integer"], "pattern": "^[0-9]+ ?(B|kB|MB|GB)$" }), "Bytes that are sent to the client.")),
-            ("statement_time", text("How long the server may work on it, as 30s.")),
+            (
+                "bytes",
+                described(
+                    json!({ "type": ["string", "integer"], "pattern": "^[0-9]+ ?(B|kB|MB|GB)$" }),
+                    "Bytes that are sent to the client.",
+                ),
+            ),
+            (
+                "statement_time",
+                text("How long the server may work on it, as 30s."),
+            ),
             ("rate", count("Statements per second, for each principal.")),
-            ("concurrent", count("Statements at the same time, for each principal.")),
+            (
+                "concurrent",
+                count("Statements at the same time, for each principal."),
+            ),
         ]),
         "With limit: to how much.",
     )
@@ -100,8 +193,20 @@ fn window() -> Value {
     let days = "^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$";
     required(
         closed(&[
-            ("days", one_or_many(json!({ "type": "string", "pattern": days }), "Days and ranges of days.")),
-            ("hours", described(json!({ "type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2} ?- ?[0-9]{1,2}:[0-9]{2}$" }), "From and to; over midnight it belongs to the day on which it begins.")),
+            (
+                "days",
+                one_or_many(
+                    json!({ "type": "string", "pattern": days }),
+                    "Days and ranges of days.",
+                ),
+            ),
+            (
+                "hours",
+                described(
+                    json!({ "type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2} ?- ?[0-9]{1,2}:[0-9]{2}$" }),
+                    "From and to; over midnight it belongs to the day on which it begins.",
+                ),
+            ),
             ("zone", text("UTC, or a zone as Europe/Berlin.")),
         ]),
         &["zone"],
@@ -125,11 +230,29 @@ fn principal() -> Value {
         ("groups", texts("Groups, with *.")),
         ("databases", texts("Databases, with *.")),
         ("backends", texts("Backends, with *.")),
-        ("certificates", texts("Names in the client's certificate, with *.")),
+        (
+            "certificates",
+            texts("Names in the client's certificate, with *."),
+        ),
         ("networks", texts("Networks as 10.0.0.0/8, or addresses.")),
-        ("application_names", texts("What clients call themselves: a hint, never a proof.")),
-        ("claims", described(json!({ "type": "object" }), "Claims of the token, by name; one of the values.")),
-        ("tls", described(json!({ "type": "boolean" }), "Whether the connection is under TLS.")),
+        (
+            "application_names",
+            texts("What clients call themselves: a hint, never a proof."),
+        ),
+        (
+            "claims",
+            described(
+                json!({ "type": "object" }),
+                "Claims of the token, by name; one of the values.",
+            ),
+        ),
+        (
+            "tls",
+            described(
+                json!({ "type": "boolean" }),
+                "Whether the connection is under TLS.",
+            ),
+        ),
     ])
 }
 
@@ -158,7 +281,10 @@ fn test() -> Value {
             ("name", text("What is tested.")),
             ("as", described(whom, "As whom.")),
             ("at", text("When, as 2026-11-25T12:00:00Z.")),
-            ("search_path", text("The session's path; \"$user\", public by default.")),
+            (
+                "search_path",
+                text("The session's path; \"$user\", public by default."),
+            ),
             ("transaction", words(&["idle", "open", "failed"])),
             ("sql", text("One statement or several.")),
             ("expect", json!({ "oneOf": [verdict, expected] })),
@@ -172,7 +298,10 @@ fn risks() -> Value {
         .iter()
         .map(|stake| (stake.as_str(), words(&risk_words())))
         .collect();
-    described(closed(&lines), "Lines of the table of risks that are other here.")
+    described(
+        closed(&lines),
+        "Lines of the table of risks that are other here.",
+    )
 }
 
 fn risk_words() -> Vec<&'static str> {
@@ -251,14 +380,35 @@ mod tests {
         let schema = schema();
         for (pointer, known) in [
             ("/properties", KEYS),
-            ("/properties/sets/additionalProperties/properties", sets::LISTS),
-            ("/properties/principals/additionalProperties/properties", principals::KEYS),
-            ("/properties/rules/items/properties/allow/properties", matcher::KEYS),
-            ("/properties/rules/items/properties/to/properties", limits::KEYS),
-            ("/properties/rules/items/properties/during/oneOf/0/properties", time::KEYS),
+            (
+                "/properties/sets/additionalProperties/properties",
+                sets::LISTS,
+            ),
+            (
+                "/properties/principals/additionalProperties/properties",
+                principals::KEYS,
+            ),
+            (
+                "/properties/rules/items/properties/allow/properties",
+                matcher::KEYS,
+            ),
+            (
+                "/properties/rules/items/properties/to/properties",
+                limits::KEYS,
+            ),
+            (
+                "/properties/rules/items/properties/during/oneOf/0/properties",
+                time::KEYS,
+            ),
             ("/properties/tests/items/properties", test::KEYS),
-            ("/properties/tests/items/properties/as/properties", test::AS_KEYS),
-            ("/properties/tests/items/properties/expect/oneOf/1/properties", test::EXPECT_KEYS),
+            (
+                "/properties/tests/items/properties/as/properties",
+                test::AS_KEYS,
+            ),
+            (
+                "/properties/tests/items/properties/expect/oneOf/1/properties",
+                test::EXPECT_KEYS,
+            ),
         ] {
             let mut known: Vec<_> = known.iter().map(|key| (*key).to_owned()).collect();
             known.sort();

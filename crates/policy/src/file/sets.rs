@@ -19,7 +19,14 @@ struct Set {
 }
 
 /// What a set can hold: the same keys that rules use it under.
-pub(super) const LISTS: &[&str] = &["tables", "columns", "functions", "settings", "types", "operators"];
+pub(super) const LISTS: &[&str] = &[
+    "tables",
+    "columns",
+    "functions",
+    "settings",
+    "types",
+    "operators",
+];
 
 /// Names that mean something without being defined.
 pub(super) const BUILT_IN: &[&str] = &["activity", "builtin", "catalog", "harmless"];
@@ -29,16 +36,25 @@ impl Sets {
         let mut sets = Self::default();
         let Some(node) = node else { return sets };
         let Value::Map(entries) = node.value else {
-            reading.mistake(node.place, "sets is a map from names to lists, as `pii: { columns: [...] }`");
+            reading.mistake(
+                node.place,
+                "sets is a map from names to lists, as `pii: { columns: [...] }`",
+            );
             return sets;
         };
         for (key, node) in entries {
             if BUILT_IN.contains(&key.name.as_str()) {
-                reading.mistake(key.place, format!("{} is built in: take another name", key.name));
+                reading.mistake(
+                    key.place,
+                    format!("{} is built in: take another name", key.name),
+                );
                 continue;
             }
             if key.name.contains(['.', '*', '"', ':']) {
-                reading.mistake(key.place, format!("{} is no name of a set: it reads like a pattern", key.name));
+                reading.mistake(
+                    key.place,
+                    format!("{} is no name of a set: it reads like a pattern", key.name),
+                );
                 continue;
             }
             let Some(mut fields) = Fields::of(node, "a set", LISTS, reading) else {

@@ -10,7 +10,15 @@ use crate::situation::TransactionState;
 use crate::test::{Expectation, PolicyTest};
 use crate::yaml::{Fields, Node, Reading, Value, nearest};
 
-pub(super) const KEYS: &[&str] = &["name", "as", "at", "search_path", "transaction", "sql", "expect"];
+pub(super) const KEYS: &[&str] = &[
+    "name",
+    "as",
+    "at",
+    "search_path",
+    "transaction",
+    "sql",
+    "expect",
+];
 
 pub(super) const AS_KEYS: &[&str] = &[
     "user",
@@ -55,7 +63,10 @@ fn read_one(node: Node, rules: &[&str], reading: &mut Reading) -> Option<PolicyT
             let text = text_of(&node, "at", reading);
             let parsed = text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
             if parsed.is_none() {
-                reading.mistake(node.place, "at is a moment with its zone, as \"2026-11-25T12:00:00Z\"");
+                reading.mistake(
+                    node.place,
+                    "at is a moment with its zone, as \"2026-11-25T12:00:00Z\"",
+                );
             }
             parsed
         }
@@ -82,7 +93,10 @@ fn read_one(node: Node, rules: &[&str], reading: &mut Reading) -> Option<PolicyT
     let expected = match fields.take("expect") {
         Some((_, node)) => expectation(node, rules, reading),
         None => {
-            reading.mistake(place, "a test without expect: write `expect: allow` or `expect: deny`");
+            reading.mistake(
+                place,
+                "a test without expect: write `expect: allow` or `expect: deny`",
+            );
             None
         }
     };
@@ -123,10 +137,11 @@ fn principal(node: Node, reading: &mut Reading) -> Option<Principal> {
         principal.groups = groups.into_iter().map(|(_, group)| group.into()).collect();
     }
     if let Some((_, node)) = fields.take("certificate") {
-        principal.certificate = text_of(&node, "certificate", reading).map(|name| CertificateName {
-            common_name: Some(name.into()),
-            alternative_names: Vec::new(),
-        });
+        principal.certificate =
+            text_of(&node, "certificate", reading).map(|name| CertificateName {
+                common_name: Some(name.into()),
+                alternative_names: Vec::new(),
+            });
     }
     if let Some((_, node)) = fields.take("client_addr") {
         let text = text_of(&node, "client_addr", reading)?;
@@ -194,7 +209,10 @@ fn expectation(node: Node, rules: &[&str], reading: &mut Reading) -> Option<Expe
         expected.rule = Some(name.into());
     }
     if let Some((_, node)) = fields.take("risk") {
-        let risks: Vec<_> = Risk::ALL.iter().map(|risk| (risk.as_str(), *risk)).collect();
+        let risks: Vec<_> = Risk::ALL
+            .iter()
+            .map(|risk| (risk.as_str(), *risk))
+            .collect();
         expected.risk = choice(&node, &risks, reading);
     }
     if let Some((_, node)) = fields.take("marks") {

@@ -57,7 +57,10 @@ fn zone(node: &Node, reading: &mut Reading) -> Option<TimeZone> {
     match TimeZoneDatabase::bundled().get(&name) {
         Ok(zone) => Some(zone),
         Err(_) => {
-            reading.mistake(node.place, format!("there is no time zone {name}: write UTC or one as Europe/Berlin"));
+            reading.mistake(
+                node.place,
+                format!("there is no time zone {name}: write UTC or one as Europe/Berlin"),
+            );
             None
         }
     }
@@ -69,7 +72,13 @@ fn days(node: Node, reading: &mut Reading) -> [bool; 7] {
     for (place, text) in texts_of(node, "days", reading) {
         let (first, last) = text.split_once('-').unwrap_or((&text, &text));
         let (Some(first), Some(last)) = (day(first), day(last)) else {
-            reading.mistake(place, format!("{text} is no day: write one of {}, or a range as mon-fri", DAYS.join(", ")));
+            reading.mistake(
+                place,
+                format!(
+                    "{text} is no day: write one of {}, or a range as mon-fri",
+                    DAYS.join(", ")
+                ),
+            );
             continue;
         };
         let length = (last + 7 - first) % 7;
@@ -99,7 +108,10 @@ fn hours(node: &Node, reading: &mut Reading) -> Option<(Time, Time)> {
 }
 
 fn mistaken_hours(place: Place, text: &str, reading: &mut Reading) {
-    reading.mistake(place, format!("{text} is no time of the day: write it as 08:00-18:00"));
+    reading.mistake(
+        place,
+        format!("{text} is no time of the day: write it as 08:00-18:00"),
+    );
 }
 
 fn time(text: &str) -> Option<Time> {

@@ -29,7 +29,10 @@ pub(super) fn text_of(node: &Node, what: &str, reading: &mut Reading) -> Option<
 pub(super) fn items_of(node: Node, what: &str, reading: &mut Reading) -> Vec<Node> {
     match node.value {
         Value::List(items) if items.is_empty() => {
-            reading.mistake(node.place, format!("{what} is empty: leave the key out, or say what is meant"));
+            reading.mistake(
+                node.place,
+                format!("{what} is empty: leave the key out, or say what is meant"),
+            );
             Vec::new()
         }
         Value::List(items) => items,
@@ -37,11 +40,9 @@ pub(super) fn items_of(node: Node, what: &str, reading: &mut Reading) -> Vec<Nod
             reading.mistake(node.place, format!("{what} is a list, not a map"));
             Vec::new()
         }
-        Value::Null
-        | Value::Boolean(_)
-        | Value::Integer(_)
-        | Value::Float(_)
-        | Value::Text(_) => vec![node],
+        Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) | Value::Text(_) => {
+            vec![node]
+        }
     }
 }
 
@@ -49,7 +50,12 @@ pub(super) fn items_of(node: Node, what: &str, reading: &mut Reading) -> Vec<Nod
 pub(super) fn texts_of(node: Node, what: &str, reading: &mut Reading) -> Vec<(Place, String)> {
     items_of(node, what, reading)
         .into_iter()
-        .filter_map(|item| Some((item.place, text_of(&item, &format!("one of {what}"), reading)?)))
+        .filter_map(|item| {
+            Some((
+                item.place,
+                text_of(&item, &format!("one of {what}"), reading)?,
+            ))
+        })
         .collect()
 }
 

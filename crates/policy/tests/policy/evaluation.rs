@@ -24,9 +24,18 @@ fn every_effect_must_be_allowed() {
     let session = session(SHOP);
     session.allows("SELECT * FROM public.orders");
     session.allows("SELECT count(*), lower(name) FROM public.orders o");
-    session.denies("SELECT * FROM public.orders JOIN secret.x USING (id)", "default");
-    session.denies("SELECT * FROM public.orders WHERE EXISTS (SELECT FROM secret.x)", "default");
-    session.denies("WITH d AS (DELETE FROM public.users RETURNING *) SELECT * FROM d", "default");
+    session.denies(
+        "SELECT * FROM public.orders JOIN secret.x USING (id)",
+        "default",
+    );
+    session.denies(
+        "SELECT * FROM public.orders WHERE EXISTS (SELECT FROM secret.x)",
+        "default",
+    );
+    session.denies(
+        "WITH d AS (DELETE FROM public.users RETURNING *) SELECT * FROM d",
+        "default",
+    );
     session.denies("TRUNCATE public.orders", "default");
     session.denies("SELECT pg_sleep(1)", "default");
     session.denies("COPY public.orders TO STDOUT", "default");
@@ -40,7 +49,10 @@ fn one_deny_wins_wherever_it_stands() {
     forward.denies("SELECT * FROM public.salaries", "no-salaries");
     // The same rules, the other way round.
     let (head, rules) = SHOP.split_once("rules:\n").unwrap();
-    let mut rules: Vec<&str> = rules.split("  - ").filter(|rule| !rule.trim().is_empty()).collect();
+    let mut rules: Vec<&str> = rules
+        .split("  - ")
+        .filter(|rule| !rule.trim().is_empty())
+        .collect();
     rules.reverse();
     let backward = session(&format!("{head}rules:\n  - {}", rules.join("  - ")));
     for sql in [
@@ -51,7 +63,11 @@ fn one_deny_wins_wherever_it_stands() {
         "SELECT pg_read_file('x')",
     ] {
         let (one, other) = (forward.decide(sql), backward.decide(sql));
-        assert_eq!((one.verdict, one.rule), (other.verdict, other.rule), "{sql}");
+        assert_eq!(
+            (one.verdict, one.rule),
+            (other.verdict, other.rule),
+            "{sql}"
+        );
     }
 }
 
@@ -79,8 +95,14 @@ fn what_does_nothing_needs_no_rule() {
 #[test]
 fn a_decision_names_its_rule_and_tells_the_client() {
     let session = session(SHOP);
-    assert_eq!(&*session.decide("SELECT id FROM public.orders").rule, "read-public");
-    let denial = session.decide("SELECT * FROM public.salaries").denial.unwrap();
+    assert_eq!(
+        &*session.decide("SELECT id FROM public.orders").rule,
+        "read-public"
+    );
+    let denial = session
+        .decide("SELECT * FROM public.salaries")
+        .denial
+        .unwrap();
     assert_eq!(&*denial.message, "denied by policy rule \"no-salaries\"");
     assert_eq!(
         denial.detail.as_deref(),
@@ -88,7 +110,10 @@ fn a_decision_names_its_rule_and_tells_the_client() {
     );
     assert_eq!(denial.hint.as_deref(), Some("Ask the payroll team."));
     let denial = session.decide("DROP TABLE public.orders").denial.unwrap();
-    assert_eq!(denial.detail.as_deref(), Some("No rule allows to drop table public.orders."));
+    assert_eq!(
+        denial.detail.as_deref(),
+        Some("No rule allows to drop table public.orders.")
+    );
 }
 
 #[test]
@@ -133,16 +158,37 @@ fn observing_lets_pass_and_marks() {
     let observed = session(&SHOP.replace("default:", "mode: observe\ndefault:"));
     let decision = observed.decide("SELECT * FROM public.salaries");
     assert_eq!(decision.verdict, Verdict::Allow);
-    assert_eq!(decision.marks.iter().map(|mark| &**mark).collect::<Vec<_>>(), ["no-salaries"]);
+    assert_eq!(
+        decision
+            .marks
+            .iter()
+            .map(|mark| &**mark)
+            .collect::<Vec<_>>(),
+        ["no-salaries"]
+    );
     let decision = observed.decide("DROP TABLE x");
     assert_eq!(decision.verdict, Verdict::Allow);
-    assert_eq!(decision.marks.iter().map(|mark| &**mark).collect::<Vec<_>>(), ["default"]);
+    assert_eq!(
+        decision
+            .marks
+            .iter()
+            .map(|mark| &**mark)
+            .collect::<Vec<_>>(),
+        ["default"]
+    );
 
     let rule = SHOP.replace("    hint:", "    mode: observe\n    hint:");
     let decision = session(&rule).decide("SELECT * FROM public.salaries");
     assert_eq!(decision.verdict, Verdict::Allow);
     assert_eq!(&*decision.rule, "read-public");
-    assert_eq!(decision.marks.iter().map(|mark| &**mark).collect::<Vec<_>>(), ["no-salaries"]);
+    assert_eq!(
+        decision
+            .marks
+            .iter()
+            .map(|mark| &**mark)
+            .collect::<Vec<_>>(),
+        ["no-salaries"]
+    );
 }
 
 #[test]
@@ -197,7 +243,10 @@ rules:
 ",
     );
     lenient.allows("EXPLAIN DELETE FROM public.orders WHERE id = 1");
-    lenient.denies("EXPLAIN ANALYZE DELETE FROM public.orders WHERE id = 1", "default");
+    lenient.denies(
+        "EXPLAIN ANALYZE DELETE FROM public.orders WHERE id = 1",
+        "default",
+    );
     lenient.denies("DELETE FROM public.orders WHERE id = 1", "default");
 }
 

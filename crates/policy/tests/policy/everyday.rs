@@ -32,6 +32,6 @@ tests:
     assert_eq!(failures.len(), 1, "{failures:#?}");
     assert_eq!(
         failures[0].to_string(),
-        "17:5: wrong: expected allow, decided deny by default (No rule allows to delete from relation public.orders.); expected risk low, found high"
+        "18:5: wrong: expected allow, decided deny by default (No rule allows to delete from relation public.orders.); expected risk low, found high"
     );
 }

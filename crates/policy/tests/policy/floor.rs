@@ -25,13 +25,24 @@ const REACHING: &[(&str, &str)] = &[
     ("SELECT t.pg_read_file FROM t", "floor.server_file"),
     ("LOAD 'x'", "floor.load_library"),
     ("ALTER SYSTEM SET work_mem = '1GB'", "floor.alter_system"),
-    ("DO LANGUAGE plpython3u $$ import os $$", "floor.untrusted_language"),
-    ("CREATE FUNCTION f() RETURNS int LANGUAGE c AS 'x'", "floor.untrusted_language"),
+    (
+        "DO LANGUAGE plpython3u $$ import os $$",
+        "floor.untrusted_language",
+    ),
+    (
+        "CREATE FUNCTION f() RETURNS int LANGUAGE c AS 'x'",
+        "floor.untrusted_language",
+    ),
     ("CREATE LANGUAGE plpython3u", "floor.untrusted_language"),
-    ("SELECT pg_create_logical_replication_slot('a', 'b')", "floor.replication"),
+    (
+        "SELECT pg_create_logical_replication_slot('a', 'b')",
+        "floor.replication",
+    ),
     ("CREATE PUBLICATION p FOR ALL TABLES", "floor.replication"),
-    ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p", "floor.replication"),
-    ("SELECT (1).pg_terminate_backend", "floor.attribute_call"),
+    (
+        "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p",
+        "floor.replication",
+    ),
     ("CREATE TABLESPACE t LOCATION '/x'", "floor.server_file"),
 ];
 
@@ -45,6 +56,15 @@ fn what_reaches_beyond_the_database_is_denied_even_where_all_is_allowed() {
     session.allows("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
     session.allows("COPY t FROM STDIN");
     session.allows("CREATE LANGUAGE plperl");
+}
+
+#[test]
+fn a_hidden_call_of_what_is_not_harmless_takes_a_rule() {
+    let session = session("version: 1\ndefault: allow\n");
+    session.denies("SELECT (1).pg_terminate_backend", "floor.attribute_call");
+    session.denies("SELECT t.query_to_xml FROM t", "floor.attribute_call");
+    session.allows("SELECT t.name, (t).status FROM t");
+    crate::support::session(ALLOW_ALL).allows("SELECT (1).pg_terminate_backend");
 }
 
 #[test]
@@ -65,7 +85,10 @@ rules:
     );
     one.allows("COPY t FROM '/srv/import/a.csv'");
     one.denies("COPY t FROM '/etc/passwd'", "floor.server_file");
-    one.denies("SELECT pg_read_file('/srv/import/a.csv')", "floor.server_file");
+    one.denies(
+        "SELECT pg_read_file('/srv/import/a.csv')",
+        "floor.server_file",
+    );
     one.denies("COPY t FROM PROGRAM 'x'", "floor.copy_program");
 }
 
@@ -97,7 +120,10 @@ fn what_comes_without_sql_has_its_articles() {
         ..Effect::unknown("")
     };
     let decision = scope.decide_effects(&[call], &situation);
-    assert_eq!((decision.verdict, &*decision.rule), (Verdict::Deny, "floor.function_call"));
+    assert_eq!(
+        (decision.verdict, &*decision.rule),
+        (Verdict::Deny, "floor.function_call")
+    );
     let connection = Effect {
         action: Action::Replication,
         subtype: "connection",
@@ -105,5 +131,8 @@ fn what_comes_without_sql_has_its_articles() {
         ..Effect::unknown("")
     };
     let decision = scope.decide_effects(&[connection], &situation);
-    assert_eq!((decision.verdict, &*decision.rule), (Verdict::Deny, "floor.replication"));
+    assert_eq!(
+        (decision.verdict, &*decision.rule),
+        (Verdict::Deny, "floor.replication")
+    );
 }

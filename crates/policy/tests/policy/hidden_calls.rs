@@ -22,9 +22,18 @@ fn columns_are_columns_and_harmful_names_are_calls() {
     let session = session(READER);
     session.allows("SELECT u.email, u.name, (u).status, u.date FROM public.users u");
     session.allows("SELECT (information_schema._pg_expandarray(x.keys)).n FROM public.x");
-    session.denies("SELECT (amount).pg_sleep FROM public.users", "floor.attribute_call");
-    session.denies("SELECT u.pg_sleep FROM public.users u", "floor.attribute_call");
-    session.denies("SELECT u.pg_notify FROM public.users u", "floor.attribute_call");
+    session.denies(
+        "SELECT (amount).pg_sleep FROM public.users",
+        "floor.attribute_call",
+    );
+    session.denies(
+        "SELECT u.pg_sleep FROM public.users u",
+        "floor.attribute_call",
+    );
+    session.denies(
+        "SELECT u.pg_notify FROM public.users u",
+        "floor.attribute_call",
+    );
 }
 
 #[test]

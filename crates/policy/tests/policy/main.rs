@@ -1,7 +1,7 @@
 //! Policies against SQL: what is decided about statements as people and tools write them.
 
-mod everyday;
 mod evaluation;
+mod everyday;
 mod floor;
 mod hidden_calls;
 mod mistakes;

@@ -56,7 +56,10 @@ rules:
 #[test]
 fn broken_yaml_has_its_place() {
     let found = only("version: 1\ndefault: [deny\n");
-    assert!(found.starts_with("2:") || found.starts_with("3:"), "{found}");
+    assert!(
+        found.starts_with("2:") || found.starts_with("3:"),
+        "{found}"
+    );
     let found = only("version: 1\ndefault: deny\ndefault: allow\n");
     assert!(found.starts_with("3:"), "{found}");
     assert!(only("").contains("map of keys"));
@@ -66,7 +69,10 @@ fn broken_yaml_has_its_place() {
 #[test]
 fn names_need_a_schema() {
     let found = only(&rule("  - name: a\n    deny: { tables: [orders] }\n"));
-    assert!(found.contains("there is no set orders") && found.contains("*.orders"), "{found}");
+    assert!(
+        found.contains("there is no set orders") && found.contains("*.orders"),
+        "{found}"
+    );
     let found = only(&rule("  - name: a\n    deny: { tables: [a.b.c] }\n"));
     assert!(found.contains("too many parts"), "{found}");
     let found = only(&rule("  - name: a\n    deny: { columns: [a.b] }\n"));
@@ -77,7 +83,9 @@ fn names_need_a_schema() {
 
 #[test]
 fn a_rule_that_can_never_match_is_a_mistake() {
-    let found = only(&rule("  - name: a\n    deny: { actions: [read], functions: ['*.f'] }\n"));
+    let found = only(&rule(
+        "  - name: a\n    deny: { actions: [read], functions: ['*.f'] }\n",
+    ));
     assert!(found.contains("functions never match"), "{found}");
 }
 
@@ -86,21 +94,41 @@ fn what_is_not_there_yet_says_so() {
     let found = mistakes(&rule(
         "  - name: a\n    approve: { actions: [delete] }\n  - name: b\n    allow: { actions: [read] }\n    mask: { columns: [a.b.c] }\n",
     ));
-    assert!(found.iter().any(|found| found.contains("approve") && found.contains("not available yet")), "{found:#?}");
-    assert!(found.iter().any(|found| found.contains("mask") && found.contains("not available yet")), "{found:#?}");
+    assert!(
+        found
+            .iter()
+            .any(|found| found.contains("approve") && found.contains("not available yet")),
+        "{found:#?}"
+    );
+    assert!(
+        found
+            .iter()
+            .any(|found| found.contains("mask") && found.contains("not available yet")),
+        "{found:#?}"
+    );
 }
 
 #[test]
 fn conditions_are_checked_when_the_file_is_read() {
     let with = |matcher: &str, when: &str| {
-        rule(&format!("  - name: a\n    deny: {matcher}\n    when: \"{when}\"\n"))
+        rule(&format!(
+            "  - name: a\n    deny: {matcher}\n    when: \"{when}\"\n"
+        ))
     };
     for (matcher, when, expected) in [
         ("{}", "user ==", "no readable CEL"),
         ("{}", "usr == 'a'", "did you mean user"),
         ("{}", "effect.name == 'a'", "no variable effect"),
-        ("{ actions: [read] }", "effect.nam == 'a'", "unknown field of effect nam; did you mean name?"),
-        ("{}", "statement.tabls.exists(t, t == 'a')", "did you mean tables"),
+        (
+            "{ actions: [read] }",
+            "effect.nam == 'a'",
+            "unknown field of effect nam; did you mean name?",
+        ),
+        (
+            "{}",
+            "statement.tabls.exists(t, t == 'a')",
+            "did you mean tables",
+        ),
         ("{}", "user", "has to be true or false"),
         ("{}", "hour + 'a' == 'b'", "the condition fails"),
         ("{}", "usercount(user) > 1", "unknown function usercount"),
@@ -160,7 +188,10 @@ fn keys_belong_to_the_rules_that_use_them() {
         "19:5: a rule without a name",
         "20:5: the rule does nothing",
     ] {
-        assert!(found.iter().any(|found| found.starts_with(expected)), "{expected}: {found:#?}");
+        assert!(
+            found.iter().any(|found| found.starts_with(expected)),
+            "{expected}: {found:#?}"
+        );
     }
 }
 

@@ -50,9 +50,15 @@ rules:
     session.denies("SELECT c.phone_home FROM public.customers c", "no-contact");
     session.denies("SELECT * FROM public.customers", "no-contact");
     session.denies("SELECT c FROM public.customers c", "no-contact");
-    session.denies("SELECT id FROM public.customers WHERE email LIKE 'a%'", "no-contact");
+    session.denies(
+        "SELECT id FROM public.customers WHERE email LIKE 'a%'",
+        "no-contact",
+    );
     session.denies("COPY public.customers TO STDOUT", "no-contact");
-    session.denies("SELECT table_to_xml('public.customers', true, true, '')", "no-contact");
+    session.denies(
+        "SELECT table_to_xml('public.customers', true, true, '')",
+        "no-contact",
+    );
     session.denies("SELECT email FROM customers", "no-contact");
     session.allows("SELECT id, name FROM public.customers");
     session.allows("SELECT email FROM public.staff");
@@ -102,7 +108,10 @@ rules:
     session.allows("RESET ALL");
     session.allows("SELECT set_config('search_path', '', false)");
     session.denies("SET default_transaction_read_only = off", "default");
-    session.denies("SELECT set_config('default_transaction_read_only', 'off', false)", "default");
+    session.denies(
+        "SELECT set_config('default_transaction_read_only', 'off', false)",
+        "default",
+    );
     session.denies("SELECT set_config($1, $2, false)", "default");
     session.denies("SET session_replication_role = replica", "default");
     session.denies("SET work_mem = '1TB'", "default");

@@ -35,8 +35,14 @@ fn with_path(yaml: &str, path: SearchPath) -> Session {
 fn a_name_is_looked_for_along_the_path() {
     let public = session(PUBLIC);
     public.allows("SELECT * FROM orders");
-    assert_eq!(public.decide("SELECT * FROM orders").reuse, Reuse::SearchPath);
-    assert_eq!(public.decide("SELECT * FROM public.orders").reuse, Reuse::Facts);
+    assert_eq!(
+        public.decide("SELECT * FROM orders").reuse,
+        Reuse::SearchPath
+    );
+    assert_eq!(
+        public.decide("SELECT * FROM public.orders").reuse,
+        Reuse::Facts
+    );
     // Any of the schemas can have it, so all have to be allowed.
     let two = with_path(PUBLIC, SearchPath::known("secret, public"));
     two.denies("SELECT * FROM orders", "default");

@@ -108,7 +108,10 @@ risk: { export: critical, insert: low }
         ("EXPLAIN ANALYZE UPDATE t SET a = 1", Risk::High),
         ("COPY t TO STDOUT", Risk::Critical),
         ("DROP TABLE t", Risk::Critical),
-        ("WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d", Risk::High),
+        (
+            "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d",
+            Risk::High,
+        ),
         ("SET application_name = 'x'", Risk::Low),
         ("SET work_mem = '1GB'", Risk::Medium),
         ("no SQL", Risk::Critical),
@@ -150,7 +153,10 @@ rules:
     session.allows("UPDATE t SET a = 1");
     session.denies("DELETE FROM t WHERE a = 1", "default");
     session.allows("INSERT INTO t VALUES (1)");
-    assert_eq!(session.decide("INSERT INTO t VALUES (1)").reuse, Reuse::Moment);
+    assert_eq!(
+        session.decide("INSERT INTO t VALUES (1)").reuse,
+        Reuse::Moment
+    );
     session.now = "2026-11-25T20:00:00Z".parse().unwrap();
     session.denies("INSERT INTO t VALUES (1)", "default");
     session.denies(
