@@ -11,7 +11,7 @@ use crate::explain::{Outcome, RuleOutcome, Standing};
 use crate::facts::{Effect, ObjectKind, Resolved, Statement, Via};
 use crate::floor::Article;
 use crate::home::{Finder, Home};
-use crate::matcher::{Asked, Objects};
+use crate::matcher::{Asked, ObjectPattern, Objects};
 use crate::pattern::Glob;
 use crate::policy::{DottedNames, Fallback, Mode};
 use crate::rule::{Does, Rule, Whole};
@@ -472,9 +472,8 @@ fn is_harmless_operator(catalog: &crate::catalog::Catalog, seen: &Seen<'_>) -> b
 impl Objects {
     /// Whether it names functions, other than all of them.
     fn names_a_function(&self) -> bool {
-        self.patterns.iter().any(|pattern| match pattern {
-            crate::matcher::ObjectPattern::Function(pattern) => pattern.name != Glob::Any,
-            _ => false,
+        self.patterns.iter().any(|pattern| {
+            matches!(pattern, ObjectPattern::Function(pattern) if pattern.name != Glob::Any)
         })
     }
 }

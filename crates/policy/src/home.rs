@@ -3,6 +3,7 @@
 use crate::builtin;
 use crate::catalog::Catalog;
 use crate::facts::{Name, ObjectKind};
+use crate::matcher::is_function;
 use crate::search_path::{Entry, Path, SearchPath};
 
 /// Where an object may be.
@@ -36,13 +37,10 @@ pub(crate) struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn is_in_pg_catalog(&self) -> bool {
-        match self.kind {
-            ObjectKind::Function
-            | ObjectKind::Procedure
-            | ObjectKind::Routine
-            | ObjectKind::Aggregate => builtin::is_catalog_function(&self.name.name),
-            _ if is_relation(self.kind) => builtin::is_catalog_relation(&self.name.name),
-            _ => false,
+        if is_function(self.kind) {
+            builtin::is_catalog_function(&self.name.name)
+        } else {
+            is_relation(self.kind) && builtin::is_catalog_relation(&self.name.name)
         }
     }
 
