@@ -219,6 +219,14 @@ pub(crate) fn is_harmless_setting(name: &str) -> bool {
     HARMLESS_SETTINGS.binary_search(&name).is_ok()
 }
 
+/// Settings that take something from the session when they are on.
+pub(crate) fn is_restriction(name: &str) -> bool {
+    matches!(
+        name,
+        "default_transaction_read_only" | "transaction_read_only"
+    )
+}
+
 /// Languages whose code PostgreSQL keeps inside of its walls.
 pub(crate) fn is_trusted_language(name: &str) -> bool {
     matches!(

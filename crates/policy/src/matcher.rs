@@ -93,6 +93,10 @@ impl ActionSet {
         self.0 == 0
     }
 
+    pub(crate) fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = Action> {
         Action::ALL
             .iter()
@@ -283,7 +287,15 @@ fn is_harmless_setting(seen: &Seen<'_>, asked: Asked) -> bool {
         "show" => true,
         "reset" if seen.is_hidden() => true,
         "set" | "reset" if seen.is_hidden() => asked == Asked::Possible,
+        "set" if seen.value.is_some_and(is_on) && builtin::is_restriction(&seen.name.name) => true,
         "set" | "reset" => builtin::is_harmless_setting(&seen.name.name),
         _ => false,
     }
+}
+
+/// Whether a boolean setting is switched on by this word, in one of those that are common.
+fn is_on(word: &str) -> bool {
+    ["on", "true", "yes", "1"]
+        .iter()
+        .any(|on| word.eq_ignore_ascii_case(on))
 }

@@ -60,6 +60,9 @@ enum Others {
     Any,
 }
 
+/// PostgreSQL's default.
+pub(crate) const DEFAULT_SEARCH_PATH: &str = "\"$user\", public";
+
 /// More than these are as good as unknown.
 const MAX_PATHS: usize = 8;
 
@@ -78,6 +81,10 @@ impl SearchPath {
     /// One that is known from the start: the start-up packet asks for it.
     pub fn known(value: &str) -> Self {
         Self::starting_with(Paths::one(Path::read(value)))
+    }
+
+    pub(crate) fn of_path(path: Path) -> Self {
+        Self::starting_with(Paths::one(path))
     }
 
     fn starting_with(paths: Paths) -> Self {

@@ -333,7 +333,7 @@ fn reason(node: Node, reading: &mut Reading) -> Option<Box<str>> {
 
 /// An allow of what the floor denies does nothing on its own.
 fn warn_of_floor(effects: &EffectMatcher, place: Place, reading: &mut Reading) {
-    let all = effects.actions == crate::matcher::ActionSet::known();
+    let all = crate::matcher::ActionSet::known().is_within(effects.actions);
     for action in [Action::UnsafeIo, Action::Replication] {
         if effects.actions.contains(action) && !all {
             reading.warning(

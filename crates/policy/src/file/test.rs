@@ -100,10 +100,7 @@ fn read_one(node: Node, rules: &[&str], reading: &mut Reading) -> Option<PolicyT
         name: name.map(Into::into),
         principal: principal?,
         at,
-        search_path: search_path.map_or_else(
-            || SearchPath::known("\"$user\", public"),
-            |value| SearchPath::known(&value),
-        ),
+        search_path: search_path.map(|value| SearchPath::known(&value)),
         transaction: transaction.unwrap_or_default(),
         sql: sql?.into(),
         expected: expected?,
