@@ -2,8 +2,9 @@
 //!
 //! `generate.sh` beside the lists makes them from a running server and says what counts as harmless.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
+
+use hashbrown::HashSet;
 
 static HARMLESS: LazyLock<HashSet<&str>> =
     LazyLock::new(|| include_str!("builtin/harmless.txt").lines().collect());

@@ -37,6 +37,7 @@ impl Glob {
         }
     }
 
+    #[inline]
     pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Any => true,
@@ -54,6 +55,10 @@ fn matches_pieces(pieces: &[Box<str>], text: &str) -> bool {
     let [first, middle @ .., last] = pieces else {
         return false;
     };
+    // Most names differ in their first byte.
+    if !first.is_empty() && first.as_bytes().first() != text.as_bytes().first() {
+        return false;
+    }
     let Some(mut rest) = text
         .strip_prefix(&**first)
         .and_then(|rest| rest.strip_suffix(&**last))

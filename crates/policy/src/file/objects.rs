@@ -113,6 +113,7 @@ pub(super) fn read(
             }
         }
     }
+    objects.finish();
     objects
 }
 
