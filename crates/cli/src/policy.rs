@@ -1,10 +1,14 @@
 //! `querycop policy`: checks policy files and shows what they would decide.
 
 mod arguments;
+mod audited;
 mod check;
+mod effect;
 mod explain;
 mod file;
+mod learn;
 mod principal;
+mod replay;
 mod report;
 mod statements;
 mod test;
@@ -23,6 +27,8 @@ pub(crate) fn run(options: PolicyOptions) -> ExitCode {
         PolicyOptions::Check(files) => check::check(&files),
         PolicyOptions::Test(options) => test::test(&options),
         PolicyOptions::Explain(options) => explain::explain(&options),
+        PolicyOptions::Replay(options) => replay::replay(&options),
+        PolicyOptions::Learn(past) => learn::learn(&past),
         PolicyOptions::Schema => schema(),
     }
 }

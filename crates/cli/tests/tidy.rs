@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "serve",
             "policy",
             "sql",
+            "audit",
             "gateway",
             "console",
             "alloydb-connector",

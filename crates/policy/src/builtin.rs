@@ -119,14 +119,20 @@ pub(crate) fn is_in_catalog_set(schema: &str, name: &str) -> bool {
         "pg_stats",
         "pg_stats_ext",
         "pg_stats_ext_exprs",
-        "pg_subscription",
-        "pg_user_mapping",
-        "pg_user_mappings",
     ];
     match schema {
         "pg_catalog" => !LEFT_OUT.contains(&name) && !is_in_activity_set(schema, name),
         "information_schema" => name != "user_mapping_options" && name != "_pg_user_mappings",
         _ => false,
+    }
+}
+
+/// The column of a catalog that holds secrets, where it has others that many read.
+pub(crate) fn secret_column(relation: &str) -> Option<&'static str> {
+    match relation {
+        "pg_subscription" => Some("subconninfo"),
+        "pg_user_mapping" | "pg_user_mappings" => Some("umoptions"),
+        _ => None,
     }
 }
 
@@ -303,12 +309,7 @@ mod tests {
     fn catalogs_with_secrets_are_left_out() {
         assert!(is_in_catalog_set("pg_catalog", "pg_class"));
         assert!(is_in_catalog_set("information_schema", "columns"));
-        for name in [
-            "pg_authid",
-            "pg_stats",
-            "pg_user_mapping",
-            "pg_stat_activity",
-        ] {
+        for name in ["pg_authid", "pg_stats", "pg_shadow", "pg_stat_activity"] {
             assert!(!is_in_catalog_set("pg_catalog", name), "{name}");
         }
         assert!(!is_in_catalog_set("public", "pg_class"));

@@ -266,7 +266,10 @@ impl ObjectPattern {
             Self::Relation(pattern) | Self::Function(pattern) | Self::InSchema(_, pattern) => {
                 matches_name(pattern, seen, home, asked)
             }
-            Self::Catalog => is_in(builtin::is_in_catalog_set, seen, home, asked),
+            Self::Catalog => {
+                is_in(builtin::is_in_catalog_set, seen, home, asked)
+                    && (asked == Asked::Possible || !reads_secret(seen))
+            }
             Self::Activity => is_in(builtin::is_in_activity_set, seen, home, asked),
             Self::Builtin => {
                 is_in(builtin::is_in_builtin_set, seen, home, asked)
@@ -346,4 +349,10 @@ fn is_on(word: &str) -> bool {
     ["on", "true", "yes", "1"]
         .iter()
         .any(|on| word.eq_ignore_ascii_case(on))
+}
+
+/// Whether a column of a catalog is used that holds secrets.
+fn reads_secret(seen: &Seen<'_>) -> bool {
+    builtin::secret_column(&seen.name.name)
+        .is_some_and(|secret| seen.columns.all || seen.columns.contains(secret))
 }

@@ -156,10 +156,12 @@ impl Fields {
         Some(key.place)
     }
 
-    /// Reports what nobody took.
+    /// Reports the keys that nobody knows.
     pub(crate) fn finish(self, reading: &mut Reading) {
-        for (key, _) in self.entries {
-            let advice = advice(&key.name, self.known.iter().copied());
+        let known = self.known;
+        let is_unknown = |(key, _): &(Key, Node)| !known.contains(&key.name.as_str());
+        for (key, _) in self.entries.into_iter().filter(is_unknown) {
+            let advice = advice(&key.name, known.iter().copied());
             reading.mistake(key.place, format!("unknown key {}; {advice}", key.name));
         }
     }

@@ -3,7 +3,15 @@
 use querycop_policy::{CertificateName, Principal, Tls};
 
 const KEYS: &[&str] = &[
-    "user", "database", "group", "addr", "tls", "cert", "app", "backend", "claim.NAME",
+    "user",
+    "database",
+    "group",
+    "addr",
+    "tls",
+    "cert",
+    "app",
+    "backend",
+    "claim.NAME",
 ];
 
 /// Reads `key=value,…`.

@@ -137,7 +137,11 @@ fn outcomes(rules: &[RuleOutcome]) -> String {
         .unwrap_or_default();
     let mut text = String::new();
     for rule in rules {
-        let sign = if rule.outcome == Outcome::Matches { '+' } else { '-' };
+        let sign = if rule.outcome == Outcome::Matches {
+            '+'
+        } else {
+            '-'
+        };
         let _ = writeln!(
             text,
             "      {sign} {:<5}  {:<width$}  {}",
@@ -185,17 +189,33 @@ fn limits(limits: &Limits) -> Value {
         }
     };
     let rows = limits.rows.as_ref();
-    add("rows", rows.map(|limit| limit.max.into()), rows.map(|limit| &*limit.rule));
+    add(
+        "rows",
+        rows.map(|limit| limit.max.into()),
+        rows.map(|limit| &*limit.rule),
+    );
     let bytes = limits.bytes.as_ref();
-    add("bytes", bytes.map(|limit| limit.max.into()), bytes.map(|limit| &*limit.rule));
+    add(
+        "bytes",
+        bytes.map(|limit| limit.max.into()),
+        bytes.map(|limit| &*limit.rule),
+    );
     let time = limits.statement_time.as_ref();
     add(
         "statement_time_ms",
-        time.map(|limit| u64::try_from(limit.max.as_millis()).unwrap_or(u64::MAX).into()),
+        time.map(|limit| {
+            u64::try_from(limit.max.as_millis())
+                .unwrap_or(u64::MAX)
+                .into()
+        }),
         time.map(|limit| &*limit.rule),
     );
     let rate = limits.rate.as_ref();
-    add("rate", rate.map(|limit| limit.max.into()), rate.map(|limit| &*limit.rule));
+    add(
+        "rate",
+        rate.map(|limit| limit.max.into()),
+        rate.map(|limit| &*limit.rule),
+    );
     let concurrent = limits.concurrent.as_ref();
     add(
         "concurrent",
@@ -256,9 +276,9 @@ fn effect_json(effect: &ExplainedEffect, depth: Depth) -> Value {
 }
 
 fn rules_json(rules: &[RuleOutcome]) -> Value {
-    let rules = rules.iter().map(|rule| {
-        json!({ "rule": &*rule.rule, "does": rule.verb, "outcome": rule.outcome.as_str() })
-    });
+    let rules = rules.iter().map(
+        |rule| json!({ "rule": &*rule.rule, "does": rule.verb, "outcome": rule.outcome.as_str() }),
+    );
     rules.collect()
 }
 

@@ -29,7 +29,9 @@ impl Reader {
     }
 
     pub(super) fn analyze(&self, text: &str) -> Arc<Analysis> {
-        let analysis = self.analyzer.analyze(text.as_bytes(), LexerSettings::default());
+        let analysis = self
+            .analyzer
+            .analyze(text.as_bytes(), LexerSettings::default());
         self.runtime.block_on(analysis)
     }
 }
@@ -102,7 +104,10 @@ mod tests {
     #[test]
     fn queries_of_an_export_are_read_once() {
         let text = "userid,query,calls\n10,\"SELECT \"\"a\"\",\n  b FROM t\",5\n11,COMMIT,3\n12,COMMIT,1\n";
-        assert_eq!(queries(text).unwrap(), ["SELECT \"a\",\n  b FROM t", "COMMIT"]);
+        assert_eq!(
+            queries(text).unwrap(),
+            ["SELECT \"a\",\n  b FROM t", "COMMIT"]
+        );
         assert!(matches!(queries("a,b\n1,2\n"), Err(ExportError::NoQuery)));
     }
 }

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use super::arguments::{Format, TestOptions};
+use super::file;
 use super::report;
 use super::statements::{Reader, texts};
-use super::file;
 use crate::exit::print;
 use jiff::Timestamp;
 use querycop_policy::{Explanation, Rehearsal, SearchPath, Situation, TransactionState};
@@ -35,10 +35,11 @@ pub(super) fn each(
     let reader = Reader::start()?;
     let scope = policy.scope(&options.principal);
     let now = options.at.unwrap_or_else(Timestamp::now);
-    let path = options
-        .search_path
-        .as_deref()
-        .map_or_else(SearchPath::unknown, SearchPath::known);
+    let path = match options.search_path.as_deref() {
+        None => policy.default_search_path(),
+        Some("unknown") => SearchPath::unknown(),
+        Some(path) => SearchPath::known(path),
+    };
     let mut session = Rehearsal::new(path);
     for text in texts(&options.sources)? {
         let analysis = reader.analyze(&text);

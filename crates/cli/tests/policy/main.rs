@@ -1,9 +1,12 @@
 //! `querycop policy` as it is called.
 
+mod past;
+mod support;
+
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+
+use support::{querycop, querycop_reading, stderr, stdout, written};
 
 const POLICY: &str = "version: 1
 default: deny
@@ -27,43 +30,6 @@ fn examples() -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
-}
-
-fn querycop(arguments: &[&str]) -> Output {
-    querycop_reading(arguments, "")
-}
-
-fn querycop_reading(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_querycop"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("querycop starts");
-    // Who reads no input may be gone.
-    let _ = child
-        .stdin
-        .take()
-        .expect("a pipe")
-        .write_all(input.as_bytes());
-    child.wait_with_output().expect("querycop ends")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn written(text: &str) -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().expect("a directory");
-    let path = folder.path().join("policy.yaml");
-    fs::write(&path, text).expect("the file can be written");
-    let path = path.display().to_string();
-    (folder, path)
 }
 
 #[test]
@@ -102,7 +68,9 @@ fn check_fails_when_a_test_in_the_file_does() {
     assert_eq!(output.status.code(), Some(78));
     let complaints = stderr(&output);
     assert!(
-        complaints.contains(&format!("{path}:10:5: SELECT * FROM orders: expected deny, decided allow by read")),
+        complaints.contains(&format!(
+            "{path}:10:5: SELECT * FROM orders: expected deny, decided allow by read"
+        )),
         "{complaints}"
     );
     let (_folder, path) = written(POLICY);
@@ -143,7 +111,11 @@ fn test_reads_files_standard_input_and_exports() {
     let sql = folder.path().join("a.sql");
     fs::write(&sql, "SELECT * FROM orders; DROP TABLE orders;").expect("written");
     let csv = folder.path().join("a.csv");
-    fs::write(&csv, "calls,query\n3,SELECT $1 FROM orders\n1,TRUNCATE orders\n").expect("written");
+    fs::write(
+        &csv,
+        "calls,query\n3,SELECT $1 FROM orders\n1,TRUNCATE orders\n",
+    )
+    .expect("written");
     let output = querycop(&[
         "policy",
         "test",
@@ -178,7 +150,11 @@ fn test_reads_files_standard_input_and_exports() {
         .collect();
     assert_eq!(verdicts, expected);
     let output = querycop_reading(&["policy", "test", &path], "TRUNCATE orders");
-    assert!(stdout(&output).starts_with("DENY  default"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).starts_with("DENY  default"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]

@@ -8,13 +8,15 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 # Stable or immutable by their declaration, but they read tables that their arguments name, run text
-# as SQL, or load libraries.
+# as SQL, load libraries, or show what other sessions run.
 not_harmless='cursor_to_xml cursor_to_xmlschema database_to_xml database_to_xml_and_xmlschema
 database_to_xmlschema fmgr_c_validator fmgr_internal_validator fmgr_sql_validator
 pg_extension_update_paths pg_get_replication_slots pg_mcv_list_items query_to_xml
 query_to_xml_and_xmlschema query_to_xmlschema schema_to_xml schema_to_xml_and_xmlschema
 schema_to_xmlschema table_to_xml table_to_xml_and_xmlschema table_to_xmlschema
-pg_event_trigger_ddl_commands pg_event_trigger_dropped_objects plpgsql_validator'
+pg_event_trigger_ddl_commands pg_event_trigger_dropped_objects plpgsql_validator
+pg_stat_get_activity pg_stat_get_backend_activity pg_stat_get_wal_receiver
+pg_stat_get_wal_senders'
 
 # Volatile by their declaration, because they look at the clock, at sizes, or at what others do.
 harmless_though_volatile='bernoulli clock_timestamp current_query currval gen_random_uuid lastval
@@ -36,13 +38,22 @@ pg_table_size pg_tablespace_size pg_total_relation_size pg_xact_commit_timestamp
 pg_xact_commit_timestamp_origin pg_xact_status random setseed system timeofday txid_status'
 
 # Harmless ones of PostgreSQL 16, 17 and 18.
-newer='any_value array_reverse array_sample array_shuffle array_sort bit_xor casefold crc32 crc32c
+newer='bytea bytea_larger bytea_smaller hashbool hashboolextended hashbytea hashbyteaextended
+hashcid hashcidextended hashdate hashdateextended hashxid hashxid8 hashxid8extended
+hashxidextended interval_sum jsonb_populate_record_valid pg_get_aios
+pg_get_shmem_allocations_numa pg_get_wal_summarizer_state
+pg_stat_get_checkpointer_num_performed pg_stat_get_checkpointer_restartpoints_performed
+pg_stat_get_checkpointer_restartpoints_requested pg_stat_get_checkpointer_restartpoints_timed
+pg_stat_get_checkpointer_slru_written pg_stat_get_checkpointer_stat_reset_time
+pg_stat_get_checkpointer_sync_time pg_stat_get_checkpointer_write_time
+pg_stat_get_db_conflict_logicalslot pg_stat_get_xact_tuples_newpage_updated
+pg_timezone_abbrevs_abbrevs pg_timezone_abbrevs_zone record_larger record_smaller
+timestamptz_hash timestamptz_hash_extended any_value array_reverse array_sample array_shuffle array_sort bit_xor casefold crc32 crc32c
 date_add date_subtract erf erfc gamma has_largeobject_privilege icu_unicode_version
 json_agg_strict json_array_agg json_object_agg_strict json_object_agg_unique
 json_object_agg_unique_strict jsonb_agg_strict jsonb_object_agg_strict jsonb_object_agg_unique
 jsonb_object_agg_unique_strict lgamma merge_action pg_available_wal_summaries pg_basetype
-pg_column_toast_chunk_id pg_get_acl pg_get_sequence_data pg_get_wait_events pg_input_error_info pg_input_is_valid
-pg_numa_available pg_split_walfile_name pg_stat_get_backend_io pg_stat_get_backend_subxact
+pg_column_toast_chunk_id pg_get_acl pg_get_sequence_data pg_get_wait_events pg_numa_available pg_split_walfile_name pg_stat_get_backend_io pg_stat_get_backend_subxact
 pg_stat_get_backend_wal pg_stat_get_checkpointer_buffers_written
 pg_stat_get_checkpointer_num_requested pg_stat_get_checkpointer_num_timed
 pg_stat_get_db_parallel_workers_launched pg_stat_get_db_parallel_workers_to_launch
@@ -53,7 +64,8 @@ to_bin to_oct to_regtypemod unicode_assigned unicode_version uuid_extract_timest
 uuid_extract_version uuidv4 uuidv7 xmltext'
 
 # What isn't harmless: of newer versions, and of the modules that PostgreSQL brings along.
-other_elsewhere='connectby crosstab crosstab2 crosstab3 crosstab4 dblink dblink_build_sql_delete
+# pg_input_is_valid and its like run the input function and the checks of a type that a text names.
+other_elsewhere='pg_input_error_info pg_input_is_valid connectby crosstab crosstab2 crosstab3 crosstab4 dblink dblink_build_sql_delete
 dblink_build_sql_insert dblink_build_sql_update dblink_cancel_query dblink_close dblink_connect
 dblink_connect_u dblink_disconnect dblink_exec dblink_fetch dblink_get_result dblink_open
 dblink_send_query get_raw_page heap_page_items lo_manage lo_oid pg_background_launch

@@ -109,7 +109,8 @@ fn read_one(
         .take("during")
         .map(|(_, node)| time::read(node, reading))
         .unwrap_or_default();
-    let (verb, Some((effects, statement))) = matched? else {
+    let Some((verb, Some((effects, statement)))) = matched else {
+        fields.finish(reading);
         return None;
     };
     let scope = if effects.is_empty() {

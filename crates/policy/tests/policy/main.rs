@@ -6,6 +6,7 @@ mod floor;
 mod hidden_calls;
 mod mistakes;
 mod names;
+mod order;
 mod paths;
 mod rules;
 mod support;

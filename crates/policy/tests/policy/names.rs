@@ -145,3 +145,63 @@ rules:
     session.allows("CREATE TYPE app.color AS ENUM ('red')");
     session.denies("CREATE TYPE other.color AS ENUM ('red')", "default");
 }
+
+#[test]
+fn functions_that_do_something_need_more_than_the_builtin_set() {
+    let session = session(
+        "
+version: 1
+default: deny
+rules:
+  - name: call
+    allow: { actions: [call], functions: [builtin] }
+",
+    );
+    session.allows("SELECT now(), count(*), pg_catalog.lower('x'), random(), current_setting('x')");
+    for call in [
+        "nextval('s')",
+        "setval('s', 1)",
+        "set_config('role', 'x', false)",
+        "pg_notify('c', 'x')",
+        "pg_cancel_backend(1)",
+        "pg_terminate_backend(1)",
+        "pg_reload_conf()",
+        "pg_rotate_logfile()",
+        "pg_switch_wal()",
+        "pg_advisory_lock(1)",
+        "pg_try_advisory_xact_lock(1)",
+        "pg_stat_reset()",
+        "lo_get(1)",
+        "lo_open(1, 2)",
+        "loread(1, 2)",
+        "lo_lseek(1, 2, 3)",
+        "lo_lseek64(1, 2, 3)",
+        "lo_tell(1)",
+        "lo_tell64(1)",
+        "lo_creat(1)",
+        "lo_create(1)",
+        "lo_from_bytea(1, '')",
+        "lo_put(1, 2, '')",
+        "lo_truncate(1, 2)",
+        "lo_truncate64(1, 2)",
+        "lo_unlink(1)",
+        "lowrite(1, '')",
+        "pg_sleep(1)",
+        "query_to_xml('SELECT 1', true, true, '')",
+        "pg_logical_emit_message(true, 'a', 'b')",
+        "public.lower('x')",
+        "dblink('x', 'y')",
+        "app.f()",
+    ] {
+        let decision = session.decide(&format!("SELECT {call}"));
+        assert_eq!(decision.verdict, querycop_policy::Verdict::Deny, "{call}");
+    }
+}
+
+#[test]
+fn policies_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<querycop_policy::Policy>();
+    shared::<querycop_policy::Scope>();
+    shared::<querycop_policy::Catalog>();
+}

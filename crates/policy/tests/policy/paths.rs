@@ -87,6 +87,10 @@ fn pg_catalog_comes_first_unless_the_path_says_where() {
     before.allows("SELECT lower(relname) FROM pg_class");
     before.denies("SELECT * FROM orders", "default");
     public.denies("SELECT * FROM pg_authid", "default");
+    public.allows("SELECT subname, subenabled FROM pg_catalog.pg_subscription");
+    public.denies("SELECT * FROM pg_subscription", "default");
+    public.denies("SELECT s.subconninfo FROM pg_subscription s", "default");
+    public.denies("SELECT query FROM pg_stat_get_activity(NULL)", "default");
     // A name that only looks like the catalog's is looked for along the path.
     public.allows("SELECT * FROM pg_stat_statements");
     before.denies("SELECT * FROM pg_stat_statements", "default");
