@@ -12,7 +12,7 @@ fn mistakes(yaml: &str) -> Vec<String> {
 fn only(yaml: &str) -> String {
     let found = mistakes(yaml);
     assert_eq!(found.len(), 1, "{found:#?}");
-    found.into_iter().next().unwrap()
+    found.into_iter().next().expect("one mistake")
 }
 
 fn rule(rule: &str) -> String {

@@ -39,10 +39,8 @@ pub(crate) struct Session {
 
 /// The policy of a text that has to be right.
 pub(crate) fn policy(yaml: &str) -> Arc<Policy> {
-    match Policy::read(yaml) {
-        Ok(policy) => Arc::new(policy),
-        Err(mistakes) => panic!("{mistakes}"),
-    }
+    let policy = Policy::read(yaml).map_err(|mistakes| mistakes.to_string());
+    Arc::new(policy.expect("the policy is right"))
 }
 
 /// A session of `ann` under a policy whose path is `"$user", public`.
