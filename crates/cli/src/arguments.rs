@@ -41,7 +41,7 @@ pub(crate) enum Action {
     /// Run a local AlloyDB.
     Emulator(EmulatorOptions),
     /// Check policy files, or show what they would decide.
-    Policy(PolicyOptions),
+    Policy(Box<PolicyOptions>),
     /// Print a completion script.
     Completion(Shell),
     /// Print the reference of all settings.
@@ -129,7 +129,7 @@ fn subcommand(name: &str, mut matches: ArgMatches) -> Invocation {
         }
         "policy" => {
             return Invocation {
-                action: Action::Policy(policy::options(matches)),
+                action: Action::Policy(Box::new(policy::options(matches))),
                 config: None,
                 flags: Vec::new(),
             };

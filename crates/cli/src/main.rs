@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         // It has settings of its own, and none of the gateway's.
         Action::Emulator(options) => emulator::run(options),
         // Nor has this any.
-        Action::Policy(options) => policy::run(options),
+        Action::Policy(options) => policy::run(&options),
         Action::Completion(shell) => arguments::print_completion(shell),
         Action::Reference => check::print_reference(),
     }

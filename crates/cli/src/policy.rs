@@ -22,13 +22,13 @@ use crate::exit;
 pub(crate) use arguments::{PolicyOptions, command, options};
 
 /// Runs one of the commands.
-pub(crate) fn run(options: PolicyOptions) -> ExitCode {
+pub(crate) fn run(options: &PolicyOptions) -> ExitCode {
     match options {
-        PolicyOptions::Check(files) => check::check(&files),
-        PolicyOptions::Test(options) => test::test(&options),
-        PolicyOptions::Explain(options) => explain::explain(&options),
-        PolicyOptions::Replay(options) => replay::replay(&options),
-        PolicyOptions::Learn(past) => learn::learn(&past),
+        PolicyOptions::Check(files) => check::check(files),
+        PolicyOptions::Test(options) => test::test(options),
+        PolicyOptions::Explain(options) => explain::explain(options),
+        PolicyOptions::Replay(options) => replay::replay(options),
+        PolicyOptions::Learn(past) => learn::learn(past),
         PolicyOptions::Schema => schema(),
     }
 }

@@ -1,6 +1,7 @@
 //! Statements as the audit store has them, for a policy to judge again.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -128,7 +129,7 @@ fn with_parameters(text: &str) -> String {
             Some(before) => {
                 number += 1;
                 readable.push_str(before);
-                readable.push_str(&format!("${number}"));
+                let _ = write!(readable, "${number}");
             }
             None => readable.push_str(part),
         }

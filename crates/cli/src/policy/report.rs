@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use querycop_policy::facts::{Columns, Execution, Filter};
-use querycop_policy::{Decision, ExplainedEffect, Limits, Outcome, RuleOutcome, Standing, Verdict};
+use querycop_policy::{
+    Article, Decision, ExplainedEffect, Limits, Outcome, RuleOutcome, Standing, Verdict,
+};
 use serde_json::{Value, json};
 
 use super::test::Judged;
@@ -267,7 +269,7 @@ fn effect_json(effect: &ExplainedEffect, depth: Depth) -> Value {
         "risk": effect.risk.as_str(),
         "standing": effect.standing.as_str(),
         "allowed_by": effect.allowed_by.as_deref(),
-        "floor": effect.floor.map(|article| article.as_str()),
+        "floor": effect.floor.map(Article::as_str),
     });
     if depth == Depth::Rules {
         object["rules"] = rules_json(&effect.rules);

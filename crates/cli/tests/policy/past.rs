@@ -73,7 +73,8 @@ fn write(directory: &Path) {
         };
         let room = Record::room(Some(&session), Some(&statement), None);
         let reservation = store.reserve(room).expect("room");
-        store.append(reservation, &record).expect("written");
+        // Closing the store settles it.
+        let _ticket = store.append(reservation, &record).expect("written");
     }
     store.close();
 }
