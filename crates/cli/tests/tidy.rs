@@ -20,6 +20,9 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "wire",
             "serve",
+            "policy",
+            "sql",
+            "audit",
             "gateway",
             "console",
             "alloydb-connector",

@@ -14,6 +14,11 @@ pub(crate) struct Place {
     pub(crate) column: usize,
 }
 
+impl Place {
+    /// Where a file begins.
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
+}
+
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -42,6 +47,7 @@ pub(crate) struct Key {
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
 }
 
 impl Reading {
@@ -51,6 +57,20 @@ impl Reading {
             column: place.column,
             message: message.into(),
         });
+    }
+
+    /// What may be a mistake, and doesn't keep the file from being used.
+    pub(crate) fn warning(&mut self, place: Place, message: impl Into<String>) {
+        self.warnings.push(Mistake {
+            line: place.line,
+            column: place.column,
+            message: message.into(),
+        });
+    }
+
+    pub(crate) fn take_warnings(&mut self) -> Vec<Mistake> {
+        self.warnings.sort();
+        std::mem::take(&mut self.warnings)
     }
 
     pub(crate) fn finish(mut self) -> Result<(), Mistakes> {
@@ -105,32 +125,73 @@ impl Fields {
 
     /// Takes a key out; a key without a value counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<(Key, Node)> {
-        debug_assert!(self.known.contains(&name), "{name} is a known key");
-        let index = self.entries.iter().position(|(key, _)| key.name == name)?;
-        let (key, node) = self.entries.swap_remove(index);
+        let (key, node) = self.take_even_empty(name)?;
         (!matches!(node.value, Value::Null)).then_some((key, node))
     }
 
-    /// Reports what nobody took.
+    /// Takes a key out that has to be there.
+    pub(crate) fn demand(
+        &mut self,
+        name: &str,
+        missing: impl Into<String>,
+        reading: &mut Reading,
+    ) -> Option<Node> {
+        let found = self.take(name);
+        if found.is_none() {
+            reading.mistake(self.place, missing);
+        }
+        found.map(|(_, node)| node)
+    }
+
+    /// Takes a key out, even if it has no value: that is an empty map.
+    pub(crate) fn take_even_empty(&mut self, name: &str) -> Option<(Key, Node)> {
+        debug_assert!(self.known.contains(&name), "{name} is a known key");
+        let index = self.entries.iter().position(|(key, _)| key.name == name)?;
+        Some(self.entries.swap_remove(index))
+    }
+
+    /// Where a key stands that nobody took yet.
+    pub(crate) fn place_of(&self, name: &str) -> Option<Place> {
+        let (key, _) = self.entries.iter().find(|(key, _)| key.name == name)?;
+        Some(key.place)
+    }
+
+    /// Reports the keys that nobody knows.
     pub(crate) fn finish(self, reading: &mut Reading) {
-        for (key, _) in self.entries {
-            let nearest = nearest(&key.name, self.known.iter().copied());
-            let advice = match nearest {
-                Some(nearest) => format!("did you mean {nearest}?"),
-                None => format!("known are {}", self.known.join(", ")),
-            };
+        let known = self.known;
+        let is_unknown = |(key, _): &(Key, Node)| !known.contains(&key.name.as_str());
+        for (key, _) in self.entries.into_iter().filter(is_unknown) {
+            let advice = advice(&key.name, known.iter().copied());
             reading.mistake(key.place, format!("unknown key {}; {advice}", key.name));
         }
     }
 }
 
 /// The known word that is most like one, if any is.
-pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     known
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, candidate)| candidate)
+}
+
+/// What to say about an unknown word: the nearest one, or all that are known.
+pub(crate) fn advice<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+    let all = known.clone().collect::<Vec<_>>().join(", ");
+    advice_or(word, known, &format!("known are {all}"))
+}
+
+/// What to say about an unknown word: the nearest one, or something else.
+pub(crate) fn advice_or<'w>(
+    word: &str,
+    known: impl Iterator<Item = &'w str>,
+    otherwise: &str,
+) -> String {
+    nearest(word, known).map_or_else(
+        || otherwise.to_owned(),
+        |nearest| format!("did you mean {nearest}?"),
+    )
 }
 
 impl Value {

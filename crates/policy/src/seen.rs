@@ -1,0 +1,119 @@
+//! An effect as rules look at it.
+
+use std::sync::LazyLock;
+
+use crate::facts::{
+    Action, Attributes, Columns, Effect, Name, ObjectKind, PossibleCall, Resolved, SettingValue,
+    Statement, Via,
+};
+use crate::home::Wanted;
+
+/// An effect as rules look at it: of a statement, or one that may hide in an attribute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) action: Action,
+    pub(crate) subtype: &'static str,
+    pub(crate) kind: ObjectKind,
+    pub(crate) name: &'a Name,
+    pub(crate) columns: &'a Columns,
+    pub(crate) attributes: Attributes,
+    /// What a setting is set to, if it is one of those whose value is kept.
+    pub(crate) value: Option<&'a str>,
+    /// Set for a call that the text doesn't spell as one.
+    pub(crate) via: Option<Via>,
+}
+
+static NO_COLUMNS: Columns = Columns {
+    all: false,
+    named: Vec::new(),
+};
+
+static UNKNOWN_PREPARED: LazyLock<Effect> = LazyLock::new(|| Effect::unknown("unknown_prepared"));
+
+impl<'a> Seen<'a> {
+    pub(crate) fn of_effect(effect: &'a Effect) -> Self {
+        Self {
+            action: effect.action,
+            subtype: effect.subtype,
+            kind: effect.object.kind,
+            name: &effect.object.name,
+            columns: &effect.columns,
+            attributes: effect.attributes,
+            value: None,
+            via: None,
+        }
+    }
+
+    /// An effect of a statement, which knows more of it.
+    fn within(statement: &'a Statement, effect: &'a Effect) -> Self {
+        let mut seen = Self::of_effect(effect);
+        if seen.kind == ObjectKind::Setting && seen.action == Action::Session {
+            seen.value = value_of(statement, &effect.object.name.name);
+        }
+        seen
+    }
+
+    pub(crate) fn of_possible_call(call: &'a PossibleCall) -> Self {
+        let kind = match call.via {
+            Via::Column | Via::Attribute => ObjectKind::Function,
+            Via::Operator => ObjectKind::Operator,
+            Via::Cast => ObjectKind::Type,
+        };
+        Self {
+            action: Action::Call,
+            subtype: "",
+            kind,
+            name: &call.name,
+            columns: &NO_COLUMNS,
+            attributes: Attributes::default(),
+            value: None,
+            via: Some(call.via),
+        }
+    }
+
+    pub(crate) fn wanted(&self) -> Wanted<'a> {
+        Wanted {
+            kind: self.kind,
+            name: self.name,
+        }
+    }
+
+    /// Whether the text doesn't say which object it is.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.name.name.is_empty() && self.kind != ObjectKind::Nothing
+    }
+
+    /// Each effect of a statement and of what it executes, then the calls that may hide in it.
+    pub(crate) fn all(resolved: &'a Resolved) -> impl Iterator<Item = Self> {
+        let unknown = resolved
+            .executes_unknown
+            .then(|| Self::of_effect(&UNKNOWN_PREPARED));
+        let calls = std::iter::once(&resolved.statement)
+            .chain(&resolved.executed)
+            .flat_map(|statement| &statement.possible_calls)
+            .map(Self::of_possible_call);
+        std::iter::once(&resolved.statement)
+            .chain(&resolved.executed)
+            .flat_map(|statement| {
+                let effects = statement.effects.iter();
+                effects.map(|effect| Self::within(statement, effect))
+            })
+            .chain(unknown)
+            .chain(calls)
+    }
+}
+
+/// What a statement sets a setting to, if it sets it once.
+fn value_of<'s>(statement: &'s Statement, setting: &str) -> Option<&'s str> {
+    let mut changes = statement
+        .settings
+        .iter()
+        .filter(|change| change.name.as_deref().is_none_or(|name| *name == *setting));
+    match (changes.next(), changes.next()) {
+        (Some(change), None) => match &change.value {
+            SettingValue::To(words) => words.first().map(|word| &**word),
+            SettingValue::Default | SettingValue::Hidden => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,70 @@
+//! Tests that stand in files, and the examples.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use querycop_policy::Policy;
+
+use crate::support::{facts, policy};
+
+pub(crate) fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .expect("the folder can be read")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.to_string_lossy().ends_with(ending))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn tests_of_a_file_are_run() {
+    let policy = policy(
+        "
+version: 1
+default: deny
+rules:
+  - name: read
+    allow: { actions: [read], tables: ['public.*'] }
+  - name: small
+    limit: { actions: [read] }
+    to: { rows: 10 }
+tests:
+  - as: { user: ann }
+    sql: SELECT * FROM orders
+    expect: { verdict: allow, rule: read, risk: low, rows: 10 }
+  - as: { user: ann }
+    search_path: secret
+    sql: SELECT * FROM orders
+    expect: deny
+  - name: wrong
+    as: { user: ann }
+    sql: DELETE FROM public.orders
+    expect: { verdict: allow, risk: low }
+",
+    );
+    let failures = policy.run_tests(facts);
+    assert_eq!(failures.len(), 1, "{failures:#?}");
+    assert_eq!(
+        failures[0].to_string(),
+        "18:5: wrong: expected allow, decided deny by default (No rule allows to delete from relation public.orders.); expected risk low, found high"
+    );
+}
+
+#[test]
+fn examples_are_right_and_pass_their_own_tests() {
+    let examples = files("../../docs/examples/policy", ".yaml");
+    assert!(examples.len() >= 4, "{examples:?}");
+    for path in examples {
+        let text = fs::read_to_string(&path).expect("readable");
+        let policy = Arc::new(Policy::read(&text).unwrap_or_else(|mistakes| {
+            panic!("{}:\n{mistakes}", path.display());
+        }));
+        assert!(policy.warnings().is_empty(), "{:?}", policy.warnings());
+        assert!(policy.tests().len() >= 8, "{}", path.display());
+        let failures = policy.run_tests(facts);
+        assert!(failures.is_empty(), "{}:\n{failures:#?}", path.display());
+    }
+}
