@@ -95,7 +95,7 @@ struct Mark {
 }
 
 /// How long another process that writes the index is waited for.
-const BUSY: Duration = Duration::from_secs(60);
+const BUSY: Duration = Duration::from_mins(1);
 
 impl Index {
     /// Opens the index of a directory, or makes an empty one where there is none that can be used.

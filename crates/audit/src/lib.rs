@@ -39,7 +39,7 @@ pub use config::{Durability, StoreConfig};
 pub use entry::Entry;
 pub use feed::{Begin, Feed, FeedError, FeedStats, Sink, SinkError};
 pub use filter::Filter;
-pub use follow::{Follower, Position};
+pub use follow::{Follower, Position, newest};
 pub use fragment::{SessionFields, SessionFragment, StatementFragment};
 pub use hash::LineHash;
 pub use health::Health;
