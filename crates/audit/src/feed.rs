@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,19 @@ pub struct SinkError {
     /// Why.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
+}
+
+/// A sink that writes the lines as they are, as to standard output.
+#[derive(Debug)]
+pub struct WriteSink<W>(pub W);
+
+impl<W: Write + Send> Sink for WriteSink<W> {
+    fn deliver(&mut self, lines: &[u8]) -> Result<(), SinkError> {
+        let written = self.0.write_all(lines).and_then(|()| self.0.flush());
+        written.map_err(|source| SinkError {
+            source: Box::new(source),
+        })
+    }
 }
 
 /// Where a feed begins.

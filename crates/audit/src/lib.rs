@@ -37,7 +37,7 @@ mod verify;
 pub use checkpoint::{CHECKPOINTS_FILE, Checkpoint, CheckpointError};
 pub use config::{Durability, StoreConfig};
 pub use entry::Entry;
-pub use feed::{Begin, Feed, FeedError, FeedStats, Sink, SinkError};
+pub use feed::{Begin, Feed, FeedError, FeedStats, Sink, SinkError, WriteSink};
 pub use filter::Filter;
 pub use follow::{Follower, Position, newest};
 pub use fragment::{SessionFields, SessionFragment, StatementFragment};

@@ -37,7 +37,7 @@ pub(crate) enum Action {
     /// Examine the way to the database.
     Doctor(DoctorOptions),
     /// Read the audit log.
-    Audit(AuditCommand),
+    Audit(Box<AuditCommand>),
     /// Write a cluster's certificate authority to a file.
     FetchCa(FetchCaOptions),
     /// Run a local AlloyDB.
@@ -124,7 +124,7 @@ fn subcommand(name: &str, mut matches: ArgMatches) -> Invocation {
             let (name, mut matches) = matches
                 .remove_subcommand()
                 .expect("clap demands a command of audit");
-            let action = Action::Audit(audit::options(&name, &mut matches));
+            let action = Action::Audit(Box::new(audit::options(&name, &mut matches)));
             return invocation(action, &mut matches);
         }
         "emulator" => {

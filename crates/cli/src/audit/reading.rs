@@ -22,13 +22,13 @@ pub(super) fn tail(
     format: Format,
 ) -> Result<(Follower, Writer), Ended> {
     check_log(directory)?;
-    let (lines, follower) =
-        newest(directory, count, |line| wanted(filter, line)).map_err(unreadable)?;
-    let mut writer = Writer::new(format, None).map_err(unwritable)?;
+    let (lines, follower) = newest(directory, count, |line| wanted(filter, line))
+        .map_err(|error| unreadable(&error))?;
+    let mut writer = Writer::new(format, None).map_err(|error| unwritable(&error))?;
     for line in lines {
-        writer.write(&line).map_err(unwritable)?;
+        writer.write(&line).map_err(|error| unwritable(&error))?;
     }
-    writer.flush().map_err(unwritable)?;
+    writer.flush().map_err(|error| unwritable(&error))?;
     Ok((follower, writer))
 }
 
@@ -39,7 +39,7 @@ pub(super) fn follow(
 ) -> Result<(), Ended> {
     loop {
         let is_idle = pass_on(&mut follower, filter, &mut writer)? == 0;
-        writer.flush().map_err(unwritable)?;
+        writer.flush().map_err(|error| unwritable(&error))?;
         if is_idle {
             thread::sleep(INTERVAL);
         }
@@ -63,21 +63,21 @@ pub(super) fn export(
             ));
             Ended(FAILED)
         }
-        None => unwritable(error),
+        None => unwritable(&error),
     })?;
     while pass_on(&mut follower, filter, &mut writer)? > 0 {}
-    writer.flush().map_err(unwritable)
+    writer.flush().map_err(|error| unwritable(&error))
 }
 
 /// Passes on some lines; returns how many bytes were read.
 fn pass_on(follower: &mut Follower, filter: &Filter, writer: &mut Writer) -> Result<usize, Ended> {
-    let lines = follower.read().map_err(unreadable)?;
+    let lines = follower.read().map_err(|error| unreadable(&error))?;
     for line in lines
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
     {
         if wanted(filter, line) {
-            writer.write(line).map_err(unwritable)?;
+            writer.write(line).map_err(|error| unwritable(&error))?;
         }
     }
     Ok(lines.len())
@@ -87,7 +87,7 @@ fn wanted(filter: &Filter, line: &[u8]) -> bool {
     filter.is_empty() || Entry::read(line).is_some_and(|entry| filter.matches(&entry))
 }
 
-fn unreadable(error: io::Error) -> Ended {
+fn unreadable(error: &io::Error) -> Ended {
     exit::complain(&format!(
         "querycop: error: the audit log can't be read: {error}\n"
     ));
@@ -95,7 +95,7 @@ fn unreadable(error: io::Error) -> Ended {
 }
 
 /// Nobody reading any more is no error of ours.
-fn unwritable(error: io::Error) -> Ended {
+fn unwritable(error: &io::Error) -> Ended {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Ended(exit::OK);
     }
