@@ -72,7 +72,8 @@ const AFTER_HELP: &str = "Signals:
 
 Exit status:
   0    every session had ended
-  1    sessions were cut off at the drain timeout; doctor: a step failed
+  1    sessions were cut off at the drain timeout; doctor: a step failed;
+       audit verify: something was changed
   64   wrong arguments
   69   a port can't be opened
   71   the system refused threads or files
