@@ -10,8 +10,9 @@ mod search;
 mod shape;
 mod tables;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -153,6 +154,13 @@ impl Index {
 }
 
 fn connect(path: &Path, exists: bool) -> rusqlite::Result<Connection> {
+    // It tells as much as the segments do, so it is for the same eyes. What goes wrong here, goes
+    // wrong in a moment again.
+    let _ = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path);
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     // What is lost in it is made again from the segments.

@@ -1,6 +1,7 @@
 //! The index finds what reading everything finds.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -232,6 +233,11 @@ fn the_index_finds_what_reading_everything_finds() {
     let directory = log(600);
     let index = updated(directory.path());
     assert_eq!(index.state, State::Missing);
+    let mode = fs::metadata(directory.path().join(INDEX_FILE))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
     let mut runner = TestRunner::new(ProptestConfig::with_cases(500));
     runner
         .run(&(filters(), 1_usize..50), |(filter, limit)| {
