@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::fmt::Write;
 use std::fs::File;
 
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::build::signed;
@@ -212,12 +213,8 @@ impl Index {
         if filter.since.is_none() && filter.until.is_none() {
             return Ok(Some(bounds));
         }
-        bounds.since = filter
-            .since
-            .map_or(i64::MIN, |since| since.as_microsecond());
-        bounds.until = filter
-            .until
-            .map_or(i64::MAX, |until| until.as_microsecond());
+        bounds.since = filter.since.map_or(i64::MIN, Timestamp::as_microsecond);
+        bounds.until = filter.until.map_or(i64::MAX, Timestamp::as_microsecond);
         bounds.ranges.clear();
         let sql = "SELECT block FROM blocks WHERE latest >= ? AND earliest < ? ORDER BY block DESC";
         let mut statement = self.connection.prepare(sql)?;
