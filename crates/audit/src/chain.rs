@@ -176,6 +176,12 @@ impl Chain {
 
     /// Signs what is there, if that was not done already, and there is a key.
     pub(crate) fn checkpoint(&mut self, time: Timestamp) -> Result<Option<u64>, WriteError> {
+        match self.segment.condition {
+            Condition::Whole => {}
+            Condition::Torn => self.repair()?,
+            // The next record begins another segment; what is here is covered from there.
+            Condition::Abandoned => return Ok(None),
+        }
         if self.signed == self.next - 1 {
             return Ok(None);
         }

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,11 @@ pub trait Sink: Send {
     /// Takes whole lines, each with its newline. After an error the same lines are offered again
     /// in a while.
     fn deliver(&mut self, lines: &[u8]) -> Result<(), SinkError>;
+
+    /// Records that the other side refused for good; they are in the segments only.
+    fn refused(&self) -> u64 {
+        0
+    }
 }
 
 /// A sink doesn't take lines now.
@@ -32,6 +37,19 @@ pub struct SinkError {
     /// Why.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
+}
+
+/// A sink that writes the lines as they are, as to standard output.
+#[derive(Debug)]
+pub struct WriteSink<W>(pub W);
+
+impl<W: Write + Send> Sink for WriteSink<W> {
+    fn deliver(&mut self, lines: &[u8]) -> Result<(), SinkError> {
+        let written = self.0.write_all(lines).and_then(|()| self.0.flush());
+        written.map_err(|source| SinkError {
+            source: Box::new(source),
+        })
+    }
 }
 
 /// Where a feed begins.
@@ -56,6 +74,8 @@ pub struct Feed {
 pub struct FeedStats {
     /// Records that the sink took.
     pub delivered: u64,
+    /// Records among them that the other side refused for good.
+    pub refused: u64,
     /// Times that it took none.
     pub failures: u64,
     /// Records that it hasn't got yet.
@@ -85,6 +105,7 @@ pub enum FeedError {
 #[derive(Debug, Default)]
 struct Shared {
     delivered: AtomicU64,
+    refused: AtomicU64,
     failures: AtomicU64,
     /// The last record that the sink has.
     sequence: AtomicU64,
@@ -175,6 +196,7 @@ impl Feed {
         let has = shared.sequence.load(Ordering::Relaxed);
         FeedStats {
             delivered: shared.delivered.load(Ordering::Relaxed),
+            refused: shared.refused.load(Ordering::Relaxed),
             failures: shared.failures.load(Ordering::Relaxed),
             lag: self.store.last_sequence().saturating_sub(has),
             trouble: shared.course().trouble.clone(),
@@ -293,6 +315,8 @@ impl Work {
             last = Some(line);
         }
         self.shared.delivered.fetch_add(count, Ordering::Relaxed);
+        let refused = self.sink.refused();
+        self.shared.refused.store(refused, Ordering::Relaxed);
         if let Some((sequence, ..)) = last.and_then(read_begin) {
             self.shared.sequence.store(sequence, Ordering::Relaxed);
         }

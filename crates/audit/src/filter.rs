@@ -7,7 +7,7 @@ use crate::entry::Entry;
 /// Which records are asked for: those to which everything applies that is given.
 ///
 /// Several values of one field are alternatives. Names are compared as they are written.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Not before.
     pub since: Option<Timestamp>,
@@ -68,6 +68,11 @@ impl Filter {
             && one_of(&self.risks, |risk| *risk == entry.risk)
             && one_of(&self.sessions, |session| *session == entry.session)
             && one_of(&self.client_addrs, |addr| *addr == entry.client_addr)
+    }
+
+    /// Whether every record is asked for.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 
     fn is_in_time(&self, entry: &Entry<'_>) -> bool {

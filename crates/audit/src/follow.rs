@@ -1,5 +1,6 @@
 //! Reads the segments behind the store, line by line, over the borders between them.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::line::MAX_LINE;
+use crate::lines::Lines;
 use crate::segment::SegmentName;
 
 /// A place between two lines.
@@ -165,4 +167,42 @@ fn end_of_lines(file: &mut File) -> io::Result<u64> {
     file.take(MAX_LINE as u64).read_to_end(&mut tail)?;
     let end = tail.iter().rposition(|byte| *byte == b'\n');
     Ok(end.map_or(from, |end| from + end as u64 + 1))
+}
+
+/// The last lines to which `wanted` says yes, in their order, and a follower that goes on behind
+/// what was looked at.
+pub fn newest(
+    directory: &Path,
+    count: usize,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> io::Result<(Vec<Vec<u8>>, Follower)> {
+    let mut follower = Follower::from_start(directory);
+    let mut names = SegmentName::list(directory)?;
+    let mut found = VecDeque::new();
+    let last = names.last().copied();
+    while let Some(name) = names.pop() {
+        let mut lines = Lines::open(&name.path(directory))?;
+        let mut here = VecDeque::new();
+        while let Some(line) = lines.next()? {
+            let Ok(line) = line else { continue };
+            if wanted(line) {
+                here.push_back(line.to_vec());
+            }
+            if here.len() + found.len() > count {
+                here.pop_front();
+            }
+        }
+        if Some(name) == last {
+            follower.position = Position {
+                segment: name.first,
+                offset: lines.position,
+            };
+        }
+        here.append(&mut found);
+        found = here;
+        if found.len() >= count {
+            break;
+        }
+    }
+    Ok((found.into(), follower))
 }

@@ -10,8 +10,9 @@ mod search;
 mod shape;
 mod tables;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,7 +96,7 @@ struct Mark {
 }
 
 /// How long another process that writes the index is waited for.
-const BUSY: Duration = Duration::from_secs(60);
+const BUSY: Duration = Duration::from_mins(1);
 
 impl Index {
     /// Opens the index of a directory, or makes an empty one where there is none that can be used.
@@ -153,6 +154,13 @@ impl Index {
 }
 
 fn connect(path: &Path, exists: bool) -> rusqlite::Result<Connection> {
+    // It tells as much as the segments do, so it is for the same eyes. What goes wrong here, goes
+    // wrong in a moment again.
+    let _ = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path);
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     // What is lost in it is made again from the segments.

@@ -107,7 +107,7 @@ impl OtlpSink {
         let attributes: Vec<_> = attributes
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
-            .map(|(key, value)| attribute(key, json!({ "stringValue": value })))
+            .map(|(key, value)| attribute(key, &json!({ "stringValue": value })))
             .collect();
         Ok(Self {
             client,
@@ -176,6 +176,10 @@ impl Sink for OtlpSink {
         }
         Ok(())
     }
+
+    fn refused(&self) -> u64 {
+        self.refused
+    }
 }
 
 /// What a collector answers.
@@ -234,7 +238,7 @@ fn log_record(line: &[u8]) -> Option<Value> {
     let (number, text) = severity(event, fields.get("outcome").and_then(Value::as_str));
     let mut attributes = vec![attribute(
         "db.system.name",
-        json!({ "stringValue": "postgresql" }),
+        &json!({ "stringValue": "postgresql" }),
     )];
     for (field, value) in &fields {
         if BODY_ONLY.contains(&field.as_str()) {
@@ -242,7 +246,7 @@ fn log_record(line: &[u8]) -> Option<Value> {
         }
         let known = OTEL_NAMES.iter().find(|(name, _)| name == field);
         let key = known.map_or_else(|| format!("querycop.{field}"), |(_, key)| (*key).to_owned());
-        attributes.push(attribute(&key, any_value(value)));
+        attributes.push(attribute(&key, &any_value(value)));
     }
     if let Some([Value::String(table)]) = fields
         .get("tables")
@@ -251,7 +255,7 @@ fn log_record(line: &[u8]) -> Option<Value> {
     {
         attributes.push(attribute(
             "db.collection.name",
-            json!({ "stringValue": table }),
+            &json!({ "stringValue": table }),
         ));
     }
     let nanos = time.as_nanosecond().to_string();
@@ -275,7 +279,7 @@ fn severity(event: &str, outcome: Option<&str>) -> (u8, &'static str) {
     }
 }
 
-fn attribute(key: &str, value: Value) -> Value {
+fn attribute(key: &str, value: &Value) -> Value {
     json!({ "key": key, "value": value })
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -116,6 +118,10 @@ struct Scan {
 
 /// The file whose lock says that a directory has a writer.
 pub(crate) const LOCK_FILE: &str = "audit.lock";
+
+/// How often, and after which pauses, the lock is asked for: a second in all.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 impl Opened {
     pub(crate) fn open(
@@ -274,13 +280,17 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
         .mode(0o600)
         .open(directory.join(LOCK_FILE))
         .map_err(wrong)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-            path: directory.to_path_buf(),
-        }),
-        Err(TryLockError::Error(source)) => Err(wrong(source)),
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            // A gateway that is ending, or one that verifies and looks whether there is a writer.
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(source)) => return Err(wrong(source)),
+        }
     }
+    Err(OpenError::InUse {
+        path: directory.to_path_buf(),
+    })
 }
 
 /// Reads a segment from its first line to its last.

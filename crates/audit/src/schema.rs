@@ -281,3 +281,37 @@ pub fn reference() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGIN: &str = "<!-- schema:begin -->\n";
+    const END: &str = "<!-- schema:end -->";
+
+    #[test]
+    fn the_documentation_has_the_schema() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/audit.md");
+        let document = std::fs::read_to_string(path).unwrap();
+        let (_, rest) = document
+            .split_once(BEGIN)
+            .expect("docs/audit.md has the marker");
+        let (tables, _) = rest
+            .split_once(END)
+            .expect("docs/audit.md has the end marker");
+        assert_eq!(
+            tables.trim(),
+            reference().trim(),
+            "put this in place:\n{}",
+            reference()
+        );
+    }
+
+    #[test]
+    fn every_field_has_one_line() {
+        let mut names: Vec<_> = SCHEMA.iter().map(|field| field.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), SCHEMA.len());
+    }
+}

@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::Shell;
 use jiff::SignedDuration;
 
+use crate::audit::{self, AuditCommand};
 use crate::emulator::{self, EmulatorOptions};
 use crate::exit::{self, USAGE};
 use crate::fetch_ca::FetchCaOptions;
@@ -36,6 +37,8 @@ pub(crate) enum Action {
     Check,
     /// Examine the way to the database.
     Doctor(DoctorOptions),
+    /// Read the audit log.
+    Audit(Box<AuditCommand>),
     /// Write a cluster's certificate authority to a file.
     FetchCa(FetchCaOptions),
     /// Run a local AlloyDB.
@@ -72,7 +75,8 @@ const AFTER_HELP: &str = "Signals:
 
 Exit status:
   0    every session had ended
-  1    sessions were cut off at the drain timeout; doctor: a step failed
+  1    sessions were cut off at the drain timeout; doctor: a step failed;
+       audit verify: something was changed
   64   wrong arguments
   69   a port can't be opened
   71   the system refused threads or files
@@ -120,6 +124,13 @@ fn subcommand(name: &str, mut matches: ArgMatches) -> Invocation {
                     .expect("clap has a default for the interval")
             }),
         }),
+        "audit" => {
+            let (name, mut matches) = matches
+                .remove_subcommand()
+                .expect("clap demands a command of audit");
+            let action = Action::Audit(Box::new(audit::options(&name, &mut matches)));
+            return invocation(action, &mut matches);
+        }
         "emulator" => {
             return Invocation {
                 action: Action::Emulator(emulator::options(matches)),
@@ -191,6 +202,7 @@ fn command() -> Command {
                 .args(doctor_flags())
                 .args(settings()),
         )
+        .subcommand(audit::command(|| audit_flags().chain([config_flag()])))
         .subcommand(emulator::command())
         .subcommand(policy::command())
         .subcommand(
@@ -293,6 +305,11 @@ fn google_flags() -> impl Iterator<Item = Arg> {
     setting_flags().filter(|arg| GOOGLE_SETTINGS.contains(&arg.get_id().as_str()))
 }
 
+/// The flag of the one setting that says where the audit log is.
+fn audit_flags() -> impl Iterator<Item = Arg> {
+    setting_flags().filter(|arg| arg.get_id() == audit::DIRECTORY_SETTING)
+}
+
 fn setting_flags() -> impl Iterator<Item = Arg> {
     SETTINGS
         .iter()
@@ -325,6 +342,8 @@ fn heading(key: &str) -> &'static str {
         Some("backend") => "Database",
         Some("client_auth") => "Authentication",
         Some("limits") => "Limits",
+        Some("policy") => "Policy",
+        Some("audit") => "Audit",
         _ => "Log",
     }
 }

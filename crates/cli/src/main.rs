@@ -1,6 +1,7 @@
 //! `querycop`: `main()`, arguments, telemetry, signals, exit codes.
 
 mod arguments;
+mod audit;
 mod check;
 mod doctor;
 mod emulator;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Action::Run => run::run(load()),
         Action::Check => check::check(load()),
         Action::Doctor(options) => doctor::doctor(load(), &options, &environment),
+        Action::Audit(command) => audit::run(&load().values, *command),
         Action::FetchCa(options) => fetch_ca::fetch_ca(&load().values, &options),
         // It has settings of its own, and none of the gateway's.
         Action::Emulator(options) => emulator::run(options),

@@ -13,7 +13,17 @@ const EDGES: &[(&str, &[&str])] = &[
     ("audit", &["policy"]),
     ("alloydb-connector", &[]),
     ("alloydb-emulator", &["wire", "serve"]),
-    ("gateway", &["wire", "serve", "alloydb-connector"]),
+    (
+        "gateway",
+        &[
+            "wire",
+            "serve",
+            "policy",
+            "sql",
+            "audit",
+            "alloydb-connector",
+        ],
+    ),
     ("console", &["gateway", "serve"]),
     (
         "cli",

@@ -260,8 +260,7 @@ mod tests {
     }
 
     fn ready(conversation: &mut Conversation, status: &[u8]) {
-        conversation.from_server(&message(b'Z', status))
-            .unwrap();
+        conversation.from_server(&message(b'Z', status)).unwrap();
     }
 
     #[test]
@@ -315,11 +314,9 @@ mod tests {
     fn a_fatal_error_announces_the_end() {
         let mut conversation = Conversation::new();
         let error = |severity: &str| message(b'E', format!("V{severity}\0Mgone\0\0").as_bytes());
-        conversation.from_server(&error("ERROR"))
-            .unwrap();
+        conversation.from_server(&error("ERROR")).unwrap();
         assert!(!conversation.end_was_announced());
-        conversation.from_server(&error("FATAL"))
-            .unwrap();
+        conversation.from_server(&error("FATAL")).unwrap();
         assert!(conversation.end_was_announced());
     }
 
@@ -342,9 +339,9 @@ mod tests {
 
     #[test]
     fn a_length_that_can_t_be_is_refused() {
-        Conversation::new().from_client(b"Q\0\0\0\x03")
-            .unwrap_err();
-        Conversation::new().from_server(b"D\xff\xff\xff\xff")
+        Conversation::new().from_client(b"Q\0\0\0\x03").unwrap_err();
+        Conversation::new()
+            .from_server(b"D\xff\xff\xff\xff")
             .unwrap_err();
     }
 

@@ -45,8 +45,8 @@ use crate::refusal::Refusal;
 use crate::shared::Shared;
 
 pub use collector::AuditCollector;
-pub use governance::GovernanceError;
 pub(crate) use governance::Governance;
+pub use governance::GovernanceError;
 pub(crate) use newcomer::{Learned, Newcomer};
 pub(crate) use recorder::Unrecorded;
 
@@ -248,7 +248,12 @@ impl Oversight {
     }
 
     /// The session is over: what was not answered is recorded, and the end.
-    pub(crate) fn end(&mut self, reason: &str, to_client: u64, to_server: u64) -> Result<(), WriteError> {
+    pub(crate) fn end(
+        &mut self,
+        reason: &str,
+        to_client: u64,
+        to_server: u64,
+    ) -> Result<(), WriteError> {
         let left: Vec<_> = self.queue.drain().collect();
         let mut outcome = Ok(());
         for expected in left {
@@ -387,11 +392,9 @@ fn may_begin(judgement: Option<Arc<Judgement>>) -> Result<(), Refusal> {
 /// Whether a statement can change how texts are read.
 fn may_change_lexer(statement: &Statement) -> bool {
     statement.settings.iter().any(|change| {
-        change.name.as_deref().is_none_or(|name| {
-            matches!(
-                name,
-                "client_encoding" | "standard_conforming_strings"
-            )
-        })
+        change
+            .name
+            .as_deref()
+            .is_none_or(|name| matches!(name, "client_encoding" | "standard_conforming_strings"))
     })
 }

@@ -134,7 +134,12 @@ impl Relay {
         if let Some(oversight) = &mut self.oversight
             && let Err(error) = oversight.end(ending.as_str(), to_client, to_backend)
         {
-            span.in_scope(|| warn!(error = chain(&error), "the session's end is not in the audit log"));
+            span.in_scope(|| {
+                warn!(
+                    error = chain(&error),
+                    "the session's end is not in the audit log"
+                )
+            });
         }
         self.part(ending).await
     }
@@ -186,7 +191,10 @@ impl Relay {
     }
 
     /// Moves the direction from server to client.
-    fn poll_downward(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, PipeError<RelayError>>> {
+    fn poll_downward(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Ended, PipeError<RelayError>>> {
         let mut inspect = FromServer(Half {
             conversation: &mut self.conversation,
             oversight: self.oversight.as_deref_mut(),
@@ -399,7 +407,10 @@ impl Ending {
             }
             Self::Ungoverned(error) => {
                 metrics.session_broken("ungoverned");
-                warn!(error = chain(error), "session ended: it can't be overseen any more");
+                warn!(
+                    error = chain(error),
+                    "session ended: it can't be overseen any more"
+                );
             }
             Self::Terminated => {
                 metrics.session_broken("terminated");

@@ -164,7 +164,10 @@ pub(crate) fn reload(shared: &Arc<Shared>) {
     let outcome = shared.governance.reload();
     shared.metrics.reloaded(outcome.is_ok());
     if let Err(error) = outcome {
-        warn!(error = chain(&error), "policy can't be used, the old one stays in force");
+        warn!(
+            error = chain(&error),
+            "policy can't be used, the old one stays in force"
+        );
     }
 }
 

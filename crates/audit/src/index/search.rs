@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::fmt::Write;
 use std::fs::File;
 
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::build::signed;
@@ -25,7 +26,6 @@ pub struct Hit {
 }
 
 /// What a filter asks of records themselves.
-#[derive(Clone, Copy)]
 struct Bounds {
     /// Sequences between which all of them are.
     first: i64,
@@ -33,6 +33,8 @@ struct Bounds {
     /// Times, in microseconds: not before, and before.
     since: i64,
     until: i64,
+    /// The parts of these sequences in which they are, the newest first.
+    ranges: Vec<(i64, i64)>,
 }
 
 /// What a filter asks of shapes: SQL, of which every value is a number.
@@ -50,6 +52,9 @@ struct Newest {
     sequences: BinaryHeap<Reverse<i64>>,
     limit: usize,
 }
+
+/// How many of the newest records are looked at one by one: some hundredths of a second.
+const NEWEST: u64 = 10_000;
 
 impl Index {
     /// The newest records that are asked for, newest first; at most `limit`.
@@ -71,27 +76,56 @@ impl Index {
             Asked::Where(condition) => condition,
         };
         if !filter.sessions.is_empty() {
-            return self.find_in_sessions(filter, condition, (bounds, limit));
+            return self.find_in_sessions(filter, condition, (&bounds, limit));
         }
         match asked {
-            Asked::Everything => self.find_in_all((bounds, limit)),
-            Asked::Nothing | Asked::Where(_) => self.find_in_shapes(condition, (bounds, limit)),
+            Asked::Everything => self.find_in_all((&bounds, limit)),
+            Asked::Nothing | Asked::Where(_) => {
+                let found = self.find_in_newest(condition, (&bounds, limit))?;
+                if found.len() >= limit {
+                    return Ok(found);
+                }
+                self.find_in_shapes(condition, (&bounds, limit))
+            }
         }
+    }
+
+    /// What is often there is found among the newest records, without a look at every shape.
+    fn find_in_newest(
+        &self,
+        condition: &str,
+        (bounds, limit): (&Bounds, usize),
+    ) -> rusqlite::Result<Vec<i64>> {
+        let mut statement = self.connection.prepare(&format!(
+            "SELECT sequence FROM (
+                 SELECT sequence, shape FROM records
+                 WHERE sequence BETWEEN ? AND ? AND time >= ? AND time < ?
+                 ORDER BY sequence DESC LIMIT {NEWEST}
+             ) CROSS JOIN shapes ON shapes.id = shape
+             WHERE {condition} ORDER BY sequence DESC LIMIT ?"
+        ))?;
+        // Behind the newest range there may be others; then the shapes have the answer.
+        let Some((first, last)) = bounds.ranges.first() else {
+            return Ok(Vec::new());
+        };
+        let limit = signed(limit as u64);
+        let values = params![first, last, bounds.since, bounds.until, limit];
+        statement.query_map(values, first_number)?.collect()
     }
 
     fn find_in_sessions(
         &self,
         filter: &Filter,
         condition: &str,
-        (bounds, limit): (Bounds, usize),
+        (bounds, limit): (&Bounds, usize),
     ) -> rusqlite::Result<Vec<i64>> {
         let mut newest = Newest::new(limit);
         let mut statement = self.connection.prepare(&format!(
             "SELECT records.sequence FROM records
              JOIN sessions ON sessions.id = records.session
+             JOIN shapes ON shapes.id = records.shape
              WHERE sessions.session = ? AND records.sequence BETWEEN ? AND ?
-                 AND records.time >= ? AND records.time < ?
-                 AND records.shape IN (SELECT id FROM shapes WHERE {condition})
+                 AND records.time >= ? AND records.time < ? AND {condition}
              ORDER BY records.sequence DESC LIMIT ?"
         ))?;
         // One that is named twice is asked for once.
@@ -112,20 +146,21 @@ impl Index {
         Ok(newest.descending())
     }
 
-    fn find_in_all(&self, (bounds, limit): (Bounds, usize)) -> rusqlite::Result<Vec<i64>> {
+    fn find_in_all(&self, (bounds, limit): (&Bounds, usize)) -> rusqlite::Result<Vec<i64>> {
         let mut statement = self.connection.prepare(
             "SELECT sequence FROM records
              WHERE sequence BETWEEN ? AND ? AND time >= ? AND time < ?
              ORDER BY sequence DESC LIMIT ?",
         )?;
-        let values = params![
-            bounds.first,
-            bounds.last,
-            bounds.since,
-            bounds.until,
-            signed(limit as u64)
-        ];
-        statement.query_map(values, first_number)?.collect()
+        let mut found = Vec::new();
+        for (first, last) in &bounds.ranges {
+            let left = signed(limit.saturating_sub(found.len()) as u64);
+            let values = params![first, last, bounds.since, bounds.until, left];
+            for sequence in statement.query_map(values, first_number)? {
+                found.push(sequence?);
+            }
+        }
+        Ok(found)
     }
 
     /// Shapes whose last record is the newest come first; when a shape's last record is older than
@@ -133,13 +168,15 @@ impl Index {
     fn find_in_shapes(
         &self,
         condition: &str,
-        (bounds, limit): (Bounds, usize),
+        (bounds, limit): (&Bounds, usize),
     ) -> rusqlite::Result<Vec<i64>> {
         let mut newest = Newest::new(limit);
         let mut shapes = self.connection.prepare(&format!(
-            "SELECT id, last FROM shapes
-             WHERE count > 0 AND last >= ? AND {condition} ORDER BY last DESC"
+            "SELECT last, id FROM shapes WHERE count > 0 AND last >= ? AND {condition}"
         ))?;
+        // Sorted here, because most of them are not looked at.
+        let shapes = shapes.query_map([bounds.first], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut shapes: BinaryHeap<(i64, i64)> = shapes.collect::<rusqlite::Result<_>>()?;
         // Without times the index alone has the answer.
         let is_timed = bounds.since > i64::MIN || bounds.until < i64::MAX;
         let mut records = self.connection.prepare(if is_timed {
@@ -149,9 +186,7 @@ impl Index {
             "SELECT sequence FROM records WHERE shape = ?1 AND sequence BETWEEN ?2 AND ?3
                  AND ?4 < ?5 ORDER BY sequence DESC"
         })?;
-        let mut shapes = shapes.query([bounds.first])?;
-        while let Some(shape) = shapes.next()? {
-            let (id, last): (i64, i64) = (shape.get(0)?, shape.get(1)?);
+        while let Some((last, id)) = shapes.pop() {
             if newest.is_older_than_all(last) {
                 break;
             }
@@ -165,37 +200,37 @@ impl Index {
         Ok(newest.descending())
     }
 
-    /// Between which records the filter's times lie.
+    /// Between which records the filter's times lie. A record whose time is far from its
+    /// neighbours' makes a range of its own, and not one long range.
     fn bounds(&self, filter: &Filter) -> rusqlite::Result<Option<Bounds>> {
         let mut bounds = Bounds {
             first: 0,
             last: i64::MAX,
             since: i64::MIN,
             until: i64::MAX,
+            ranges: vec![(0, i64::MAX)],
         };
-        let block = |sql: &str, time: i64| {
-            let block = self
-                .connection
-                .query_row(sql, [time], |row| row.get::<_, Option<i64>>(0));
-            block.optional().map(Option::flatten)
-        };
+        if filter.since.is_none() && filter.until.is_none() {
+            return Ok(Some(bounds));
+        }
+        bounds.since = filter.since.map_or(i64::MIN, Timestamp::as_microsecond);
+        bounds.until = filter.until.map_or(i64::MAX, Timestamp::as_microsecond);
+        bounds.ranges.clear();
+        let sql = "SELECT block FROM blocks WHERE latest >= ? AND earliest < ? ORDER BY block DESC";
+        let mut statement = self.connection.prepare(sql)?;
         let size = signed(BLOCK);
-        if let Some(since) = filter.since {
-            bounds.since = since.as_microsecond();
-            let sql = "SELECT min(block) FROM blocks WHERE latest >= ?";
-            let Some(first) = block(sql, bounds.since)? else {
-                return Ok(None);
-            };
-            bounds.first = first * size;
+        for block in statement.query_map([bounds.since, bounds.until], first_number)? {
+            let first = block? * size;
+            match bounds.ranges.last_mut() {
+                Some((next, _)) if *next == first + size => *next = first,
+                Some(_) | None => bounds.ranges.push((first, first + size - 1)),
+            }
         }
-        if let Some(until) = filter.until {
-            bounds.until = until.as_microsecond();
-            let sql = "SELECT max(block) FROM blocks WHERE earliest < ?";
-            let Some(last) = block(sql, bounds.until)? else {
-                return Ok(None);
-            };
-            bounds.last = last * size + size - 1;
-        }
+        let (Some((_, last)), Some((first, _))) = (bounds.ranges.first(), bounds.ranges.last())
+        else {
+            return Ok(None);
+        };
+        (bounds.first, bounds.last) = (*first, *last);
         Ok(Some(bounds))
     }
 

@@ -12,7 +12,7 @@ use crate::filter::last_part;
 /// What a filter asks for, as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Shape {
-    pub(super) fields: [i64; 12],
+    fields: [u32; 12],
 }
 
 /// Gives numbers to words, statements, shapes and sessions, and remembers some of them.
@@ -24,6 +24,7 @@ pub(super) struct Interner<'c> {
     add_session: Statement<'c>,
     find_statement: Statement<'c>,
     find_shape: Statement<'c>,
+    add_shape: Statement<'c>,
     words: Remembered<String>,
     sessions: Remembered<String>,
     statements: Remembered<[u8; 16]>,
@@ -34,7 +35,7 @@ pub(super) struct Interner<'c> {
 struct Remembered<K>(HashMap<K, i64>);
 
 /// How many of each are remembered: some tens of megabytes.
-const REMEMBERED: usize = 100_000;
+const REMEMBERED: usize = 400_000;
 
 impl<K: Eq + Hash> Remembered<K> {
     fn new() -> Self {
@@ -64,6 +65,9 @@ impl<'c> Interner<'c> {
             add_session: connection.prepare("INSERT INTO sessions (session) VALUES (?)")?,
             find_statement: connection.prepare("SELECT id FROM statements WHERE key = ?")?,
             find_shape: connection.prepare(&format!("SELECT id FROM shapes WHERE {equal}"))?,
+            add_shape: connection.prepare(&format!(
+                "INSERT INTO shapes ({SHAPE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+            ))?,
             words: Remembered::new(),
             sessions: Remembered::new(),
             statements: Remembered::new(),
@@ -73,35 +77,32 @@ impl<'c> Interner<'c> {
 
     /// The number of a record's shape.
     pub(super) fn shape(&mut self, entry: &Entry<'_>) -> rusqlite::Result<i64> {
+        let numbers = [
+            self.word(&entry.event)?,
+            self.word(&entry.user)?,
+            self.word(&entry.principal)?,
+            self.word(&entry.database)?,
+            self.word(&entry.client_addr)?,
+            self.statement(entry)?,
+            self.word(&entry.rule)?,
+            self.marks(entry)?,
+            self.word(&entry.verdict)?,
+            self.word(&entry.risk)?,
+            self.word(&entry.outcome)?,
+            self.word(&entry.sqlstate)?,
+        ];
+        // Half the memory; there are no four thousand million words.
         let shape = Shape {
-            fields: [
-                self.word(&entry.event)?,
-                self.word(&entry.user)?,
-                self.word(&entry.principal)?,
-                self.word(&entry.database)?,
-                self.word(&entry.client_addr)?,
-                self.statement(entry)?,
-                self.word(&entry.rule)?,
-                self.marks(entry)?,
-                self.word(&entry.verdict)?,
-                self.word(&entry.risk)?,
-                self.word(&entry.outcome)?,
-                self.word(&entry.sqlstate)?,
-            ],
+            fields: numbers.map(|number| u32::try_from(number).unwrap_or(u32::MAX)),
         };
         if let Some(id) = self.shapes.0.get(&shape) {
             return Ok(*id);
         }
-        let values = shape.fields.each_ref().map(|field| field as &dyn ToSql);
+        let values = numbers.each_ref().map(|number| number as &dyn ToSql);
         let find = &mut self.find_shape;
-        let known = find.query_row(&values[..], |row| row.get(0)).optional()?;
-        let id = if let Some(id) = known {
-            id
-        } else {
-            let sql =
-                format!("INSERT INTO shapes ({SHAPE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
-            self.connection.execute(&sql, &values[..])?;
-            self.connection.last_insert_rowid()
+        let id = match find.query_row(&values[..], |row| row.get(0)).optional()? {
+            Some(id) => id,
+            None => self.add_shape.insert(&values[..])?,
         };
         Ok(self.shapes.insert(shape, id))
     }

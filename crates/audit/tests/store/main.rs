@@ -3,6 +3,7 @@
 mod appending;
 mod child;
 mod crashing;
+mod feeding;
 mod full;
 mod records;
 mod recovering;

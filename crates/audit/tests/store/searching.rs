@@ -1,6 +1,7 @@
 //! The index finds what reading everything finds.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,7 @@ fn statement(index: usize) -> StatementFragment {
         None => Name::unqualified(table),
     };
     let facts = Statement {
-        kinds: vec![if index % 2 == 0 {
+        kinds: vec![if index.is_multiple_of(2) {
             Kind::Select
         } else {
             Kind::Update
@@ -67,20 +68,24 @@ fn write(directory: &Path, records: usize) {
         let session = SessionFragment::new(&SessionFields {
             session: Uuid::from_u128(index as u128 / 7),
             user: USERS[index / 7 % USERS.len()],
-            database: if index % 2 == 0 { "shop" } else { "books" },
-            principal: (index % 3 == 0).then_some("dave@example.com"),
+            database: if index.is_multiple_of(2) {
+                "shop"
+            } else {
+                "books"
+            },
+            principal: (index.is_multiple_of(3)).then_some("dave@example.com"),
             client_addr: Some([10, 0, 0, u8::try_from(index % 4).expect("small")].into()),
             ..SessionFields::default()
         });
         let fragment = statement(index / 3);
-        let is_denied = index % 5 == 0;
+        let is_denied = index.is_multiple_of(5);
         let late = i64::try_from(index * 13 % 40).expect("small");
         let seconds = i64::try_from(index).expect("small") - late;
         let record = Record {
             time: base() + SignedDuration::from_secs(seconds),
-            session: (index % 11 != 0).then_some(&session),
+            session: (!index.is_multiple_of(11)).then_some(&session),
             number: 1,
-            event: if index % 17 == 0 {
+            event: if index.is_multiple_of(17) {
                 Event::SessionRefused {
                     sqlstate: "53300",
                     reason: "too many",
@@ -93,13 +98,13 @@ fn write(directory: &Path, records: usize) {
                     decision: Some(DecisionFields {
                         verdict: if is_denied { "deny" } else { "allow" },
                         rule: RULES[index % 2],
-                        marks: if index % 7 == 0 { &marks } else { &[] },
+                        marks: if index.is_multiple_of(7) { &marks } else { &[] },
                         risk: "low",
                         policy: "00",
                     }),
                     outcome: if is_denied {
                         Outcome::Denied { sqlstate: "42501" }
-                    } else if index % 4 == 0 {
+                    } else if index.is_multiple_of(4) {
                         Outcome::Failed { sqlstate: "42P01" }
                     } else {
                         Outcome::Completed {
@@ -228,6 +233,11 @@ fn the_index_finds_what_reading_everything_finds() {
     let directory = log(600);
     let index = updated(directory.path());
     assert_eq!(index.state, State::Missing);
+    let mode = fs::metadata(directory.path().join(INDEX_FILE))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
     let mut runner = TestRunner::new(ProptestConfig::with_cases(500));
     runner
         .run(&(filters(), 1_usize..50), |(filter, limit)| {

@@ -21,14 +21,26 @@ impl Collector for AuditCollector {
         let counters = [
             ("audit_records", "Audit records appended", stats.records),
             ("audit_bytes", "Bytes of audit records", stats.bytes),
-            ("audit_syncs", "Times that the audit log was synced to disk", stats.syncs),
+            (
+                "audit_syncs",
+                "Times that the audit log was synced to disk",
+                stats.syncs,
+            ),
             (
                 "audit_refused",
                 "Reservations refused for want of room in the audit log",
                 stats.refused,
             ),
-            ("audit_failed", "Audit appends and syncs that failed", stats.failed),
-            ("audit_segments", "Segments of the audit log begun", stats.segments),
+            (
+                "audit_failed",
+                "Audit appends and syncs that failed",
+                stats.failed,
+            ),
+            (
+                "audit_segments",
+                "Segments of the audit log begun",
+                stats.segments,
+            ),
             ("audit_checkpoints", "Checkpoints signed", stats.checkpoints),
         ];
         for (name, help, value) in counters {
@@ -38,8 +50,16 @@ impl Collector for AuditCollector {
         }
         let is_good = store.health() == Health::Good;
         let gauges = [
-            ("audit_healthy", "Whether the audit log can be written", u64::from(is_good)),
-            ("audit_queued_bytes", "Bytes in the audit queue", stats.queued_bytes),
+            (
+                "audit_healthy",
+                "Whether the audit log can be written",
+                u64::from(is_good),
+            ),
+            (
+                "audit_queued_bytes",
+                "Bytes in the audit queue",
+                stats.queued_bytes,
+            ),
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));

@@ -5,9 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use querycop_audit::{Outcome, Via};
-use querycop_policy::facts::{
-    Action, Attributes, Columns, Effect, Object, ObjectKind, Unreadable,
-};
+use querycop_policy::facts::{Action, Attributes, Columns, Effect, Object, ObjectKind, Unreadable};
 use querycop_policy::{AuditText, Limits};
 use querycop_serve::{BUFFER_SIZE, Passage, Then};
 use querycop_sql::Analysis;
@@ -45,7 +43,9 @@ impl Oversight {
         while let Some(header) = Header::decode(&bytes[at..], frame::MAX_LEN)? {
             let total = header.total();
             let available = bytes.len() - at;
-            if total > available && let Some(then) = self.needs(header, bytes.len() - at) {
+            if total > available
+                && let Some(then) = self.needs(header, bytes.len() - at)
+            {
                 return Ok(Passage { cleared: at, then });
             }
             let body = &bytes[at + Header::LEN..at + total.min(available)];
@@ -98,12 +98,7 @@ impl Oversight {
     }
 
     /// Looks at one message. Of one that is larger than a buffer the body is only the beginning.
-    fn message(
-        &mut self,
-        tag: u8,
-        body: &[u8],
-        cx: &mut Context<'_>,
-    ) -> Result<Step, RelayError> {
+    fn message(&mut self, tag: u8, body: &[u8], cx: &mut Context<'_>) -> Result<Step, RelayError> {
         if !self.queue.has_room() {
             return Ok(Step::Wait);
         }
@@ -159,7 +154,11 @@ impl Oversight {
 
     fn parse(&mut self, body: &[u8], cx: &mut Context<'_>) -> Step {
         let Ok(parse) = Parse::decode(body) else {
-            let name: Box<[u8]> = body.split(|byte| *byte == 0).next().unwrap_or_default().into();
+            let name: Box<[u8]> = body
+                .split(|byte| *byte == 0)
+                .next()
+                .unwrap_or_default()
+                .into();
             let run = self.malformed(Via::Parse);
             return self.send_parse(name, run);
         };
@@ -191,7 +190,11 @@ impl Oversight {
             self.prepared.sent(&name, &text, Some(self.batch));
         }
         self.expect(Expected::Parse { name, text, run });
-        if refused { Step::Replace(put) } else { Step::Pass }
+        if refused {
+            Step::Replace(put)
+        } else {
+            Step::Pass
+        }
     }
 
     fn bind(&mut self, body: &[u8]) -> Result<Step, RelayError> {
@@ -266,9 +269,7 @@ impl Oversight {
             .collect();
         let mut strictest = None;
         for text in candidates {
-            let judgement = self
-                .judge
-                .judge(&text.analysis, &self.prepared, self.batch);
+            let judgement = self.judge.judge(&text.analysis, &self.prepared, self.batch);
             let denied = judgement
                 .as_ref()
                 .is_some_and(|judgement| judgement.denied().is_some());

@@ -1,8 +1,8 @@
 //! What the server answers: each answer is matched with what was asked, and recorded.
 
-use std::sync::Arc;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Context;
 
 use querycop_audit::Outcome;
@@ -229,8 +229,8 @@ impl Oversight {
         }
         match tag {
             tag::COMMAND_COMPLETE => {
-                let complete = CommandComplete::decode(body)
-                    .map_err(|_| RelayError::Message { tag })?;
+                let complete =
+                    CommandComplete::decode(body).map_err(|_| RelayError::Message { tag })?;
                 let sent = self.running().map_or(0, |run| run.rows);
                 let rows = complete.rows().unwrap_or(sent);
                 let tag = String::from_utf8_lossy(complete.tag());
@@ -387,7 +387,8 @@ impl Oversight {
 
     /// Whose words the client gets for an error.
     fn words(&mut self, body: &[u8]) -> Words {
-        let theirs_or = |response: Option<ErrorResponse>| response.map_or(Words::Theirs, Words::Ours);
+        let theirs_or =
+            |response: Option<ErrorResponse>| response.map_or(Words::Theirs, Words::Ours);
         if let Some(cut) = &self.cut {
             // Only the answer to our own request is ours to put in other words.
             let is_cancelled = ErrorView::decode(body)
@@ -496,7 +497,8 @@ impl Oversight {
         let mut lexer = self.lexer;
         let name = match status.name {
             b"standard_conforming_strings" => {
-                lexer.standard_conforming_strings = StandardConformingStrings::from_parameter(value);
+                lexer.standard_conforming_strings =
+                    StandardConformingStrings::from_parameter(value);
                 "standard_conforming_strings"
             }
             b"client_encoding" => {
@@ -514,7 +516,9 @@ impl Oversight {
             self.lexer_changed = true;
             // Texts that were sent behind the change were read by the old setting, unless it was
             // seen coming.
-            if !self.lexer_in_doubt && self.queue.has_texts_behind_the_first() && self.judge.is_bound()
+            if !self.lexer_in_doubt
+                && self.queue.has_texts_behind_the_first()
+                && self.judge.is_bound()
             {
                 return Err(RelayError::LexerChanged { name });
             }

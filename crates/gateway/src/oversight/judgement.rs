@@ -88,7 +88,11 @@ impl Judge {
             transaction: self.transaction,
         };
         let resolved = resolve(analysis, prepared, batch);
-        let executes = analysis.facts.statements.iter().any(|one| !one.executes.is_empty());
+        let executes = analysis
+            .facts
+            .statements
+            .iter()
+            .any(|one| !one.executes.is_empty());
         let decisions: Vec<_> = resolved
             .iter()
             .map(|one| current.scope.decide(one, resolved.len(), &situation))

@@ -181,10 +181,7 @@ mod tests {
     use super::*;
 
     fn candidates(names: &Names<u32>, name: &[u8], batch: u64) -> Vec<u32> {
-        names
-            .candidates(name, batch)
-            .map(|thing| **thing)
-            .collect()
+        names.candidates(name, batch).map(|thing| **thing).collect()
     }
 
     #[test]

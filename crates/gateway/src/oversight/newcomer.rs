@@ -1,6 +1,5 @@
 //! What is known of a session when its first statement is still to come.
 
-
 use querycop_audit::{SessionFields, SessionFragment};
 use querycop_policy::facts::{
     Action, Attributes, Columns, Effect, Feature, Kind, Name, Object, ObjectKind, SettingChange,
@@ -140,12 +139,15 @@ impl Newcomer<'_> {
 
     /// The search path, as far as it is known by now.
     pub(super) fn search_path(&self) -> SearchPath {
-        let asked = self.settings().settings.into_iter().rev().find_map(|change| {
-            match (change.name.as_deref(), change.value) {
+        let asked = self
+            .settings()
+            .settings
+            .into_iter()
+            .rev()
+            .find_map(|change| match (change.name.as_deref(), change.value) {
                 (Some("search_path"), SettingValue::To(words)) => words.into_iter().next(),
                 _ => None,
-            }
-        });
+            });
         let mut path = match asked {
             Some(path) => SearchPath::known(&path),
             None => SearchPath::unknown(),
@@ -241,7 +243,9 @@ fn options(text: &str) -> Vec<(Option<String>, String)> {
             Some(setting) => Some(setting.to_owned()),
             None => word.strip_prefix("--").map(str::to_owned),
         };
-        let pair = setting.as_deref().and_then(|setting| setting.split_once('='));
+        let pair = setting
+            .as_deref()
+            .and_then(|setting| setting.split_once('='));
         settings.push(match pair {
             // A name's hyphens are read as underscores.
             Some((name, value)) => (Some(name.trim().replace('-', "_")), value.to_owned()),
@@ -262,7 +266,6 @@ fn version(tls: &rustls::CommonState) -> Option<&'static str> {
 fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -120,7 +120,8 @@ impl Recorder {
                 .or(judgement.decisions.last())?;
             Some((decision, &*judgement.policy))
         });
-        let keeps_raw = decision.and_then(|(decision, _)| decision.text) != Some(AuditText::Redacted);
+        let keeps_raw =
+            decision.and_then(|(decision, _)| decision.text) != Some(AuditText::Redacted);
         let event = Event::Statement {
             via: run.via,
             statement: text.and_then(|text| text.fragment(place)),
@@ -143,7 +144,12 @@ impl Recorder {
     }
 
     /// Records the session's end.
-    pub(super) fn end(&mut self, reason: &str, to_client: u64, to_server: u64) -> Result<(), WriteError> {
+    pub(super) fn end(
+        &mut self,
+        reason: &str,
+        to_client: u64,
+        to_server: u64,
+    ) -> Result<(), WriteError> {
         let Some(room) = self.room_for_end.take() else {
             return Ok(());
         };
@@ -200,4 +206,3 @@ pub(crate) enum Unrecorded {
     #[error(transparent)]
     Write(#[from] WriteError),
 }
-

@@ -63,7 +63,13 @@ impl Text {
                 statements: vec![Arc::clone(&preparation.body)],
                 unreadable: None,
             },
-            texts: self.analysis.texts.get(place).cloned().into_iter().collect(),
+            texts: self
+                .analysis
+                .texts
+                .get(place)
+                .cloned()
+                .into_iter()
+                .collect(),
             ..Analysis::default()
         };
         let recorded = match (&self.fragments, &self.raw) {
