@@ -3,7 +3,7 @@
 use pg_query::Node;
 use pg_query::protobuf::node::Node as N;
 use pg_query::protobuf::{
-    AExpr, AIndirection, CallStmt, CurrentOfExpr, FuncCall, SortBy, TypeCast, TypeName,
+    AExpr, AExprKind, AIndirection, CallStmt, CurrentOfExpr, FuncCall, SortBy, TypeCast, TypeName,
 };
 use querycop_policy::facts::{Action, Feature, Kind, Name, Object, ObjectKind, Via};
 
@@ -51,7 +51,24 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn a_expr(&mut self, node: &'a AExpr) {
-        self.operator(&node.name);
+        match node.kind() {
+            // Their name is the keyword; what they call are `>=`, `<=` and their like.
+            AExprKind::AexprBetween
+            | AExprKind::AexprNotBetween
+            | AExprKind::AexprBetweenSym
+            | AExprKind::AexprNotBetweenSym => {}
+            AExprKind::Undefined
+            | AExprKind::AexprOp
+            | AExprKind::AexprOpAny
+            | AExprKind::AexprOpAll
+            | AExprKind::AexprDistinct
+            | AExprKind::AexprNotDistinct
+            | AExprKind::AexprNullif
+            | AExprKind::AexprIn
+            | AExprKind::AexprLike
+            | AExprKind::AexprIlike
+            | AExprKind::AexprSimilar => self.operator(&node.name),
+        }
         self.walk_a_expr(node);
     }
 

@@ -236,6 +236,10 @@ fn operators_and_casts_of_somebody_else_may_be_calls() {
         );
     }
     assert_eq!(
+        possible_calls("SELECT 1 BETWEEN 2 AND 3, 1 NOT BETWEEN SYMMETRIC 2 AND 3"),
+        []
+    );
+    assert_eq!(
         possible_calls("SELECT 1 + 2 = 3 AND a OPERATOR(pg_catalog.=) 1, 'x'::text::int"),
         []
     );
@@ -251,6 +255,23 @@ fn set_config_is_set() {
         "SELECT set_config('search_path', 'a', false)",
         &["session:set setting search_path"],
     );
+    // pg_dump's way to change a setting that an older server doesn't have.
+    has_effects(
+        "SELECT set_config(name, 'view', false) FROM pg_settings WHERE name = 'jit'",
+        &["session:set setting jit"],
+    );
+    for text in [
+        "SELECT set_config(name, 'a', false) FROM pg_settings WHERE name <> 'jit'",
+        "SELECT set_config(name, 'a', false) FROM pg_settings WHERE name = 'jit' OR true",
+        "SELECT set_config(name, 'a', false) FROM pg_settings WHERE name OPERATOR(s.=) 'jit'",
+        "SELECT set_config(setting, 'a', false) FROM pg_settings WHERE name = 'jit'",
+        "SELECT set_config(name, 'a', false) FROM s.pg_settings WHERE name = 'jit'",
+        "SELECT set_config(name, 'a', false) FROM pg_settings, t WHERE name = 'jit'",
+        "SELECT (SELECT set_config(name, 'a', false) FROM t) FROM pg_settings WHERE name = 'jit'",
+        "SELECT 1 FROM pg_settings WHERE name = set_config(name, 'a', false)",
+    ] {
+        has_effects(text, &["session:set setting"]);
+    }
     // A name that can't be known can be any.
     has_effects(
         "SELECT set_config($1, 'a', false)",
