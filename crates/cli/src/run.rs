@@ -74,7 +74,7 @@ pub(crate) fn run(loaded: Loaded) -> ExitCode {
 
 async fn open(settings: Settings) -> Result<Running, NotStarted> {
     let metrics = Arc::new(Metrics::default());
-    let registry = metrics_registry(&metrics, &settings);
+    let mut registry = metrics_registry(&metrics, &settings);
     let stop = signals::Stop::listen().map_err(|error| not_started(&error, OS_ERROR))?;
     let gateway = Gateway::new(settings.config, metrics)
         .await
@@ -83,6 +83,9 @@ async fn open(settings: Settings) -> Result<Running, NotStarted> {
         .map_err(|error| not_started(&error, OS_ERROR))?;
     if settings.admin_key.is_some() && !settings.api_addr.ip().to_canonical().is_loopback() {
         warn!(api.addr = %settings.api_addr, "the admin key crosses the network in clear: the API has no TLS");
+    }
+    if let Some(collector) = gateway.audit_collector() {
+        registry.register_collector(Box::new(collector));
     }
     let parts = Parts {
         registry: gateway.registry(),

@@ -10,6 +10,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("serve", &[]),
     ("policy", &[]),
     ("sql", &["policy"]),
+    ("audit", &["policy"]),
     ("alloydb-connector", &[]),
     ("alloydb-emulator", &["wire", "serve"]),
     ("gateway", &["wire", "serve", "alloydb-connector"]),

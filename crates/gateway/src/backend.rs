@@ -7,6 +7,7 @@ use crate::direct::{DialError, Direct};
 use crate::google::{self, GoogleError};
 use crate::instance::{Instance, InstanceError};
 use crate::leg::Leg;
+use crate::oversight::GovernanceError;
 use crate::tls::{BackendTlsError, MaterialError};
 
 /// The server behind the gateway, ready to be connected to.
@@ -32,6 +33,9 @@ pub enum LoadError {
     /// The credentials for Google Cloud.
     #[error(transparent)]
     Google(#[from] GoogleError),
+    /// The policy or the audit store.
+    #[error(transparent)]
+    Governance(#[from] GovernanceError),
 }
 
 /// The server can't be connected to.

@@ -16,6 +16,12 @@ use crate::shared::Shared;
 ///
 /// The client waits for the close: libpq goes on only then, and the signal has been sent.
 pub(crate) async fn forward(shared: &Shared, request: &CancelRequest, client: Leg) {
+    send(shared, request).await;
+    client.farewell(b"").await;
+}
+
+/// Sends the request to the server, and waits until the server has taken it.
+pub(crate) async fn send(shared: &Shared, request: &CancelRequest) {
     let delivered = match shared.backend.connect(Attempt::First).await {
         Ok(mut backend) => {
             let limit = shared.backend.settings.connect_timeout;
@@ -46,5 +52,4 @@ pub(crate) async fn forward(shared: &Shared, request: &CancelRequest, client: Le
             "cancel request not delivered: {error}"
         ),
     }
-    client.farewell(b"").await;
 }

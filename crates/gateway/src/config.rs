@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use alloydb_connector::{IamLogin, InstanceUri, IpType};
+pub use querycop_audit::Durability;
 use querycop_serve::Endpoint;
 use rustls_pki_types::ServerName;
 
@@ -24,6 +25,45 @@ pub struct Config {
     pub scram_over_tls: ScramOverTls,
     /// How much the gateway takes on.
     pub limits: Limits,
+    /// What statements are under.
+    pub governance: Governance,
+}
+
+/// What statements are under.
+#[derive(Clone, Debug, Default)]
+pub struct Governance {
+    /// Decides what may run; `None` lets everything run.
+    pub policy_file: Option<PathBuf>,
+    /// Where it is recorded; `None` records nothing.
+    pub audit: Option<Audit>,
+}
+
+/// Where and how statements are recorded.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// The directory of the log.
+    pub directory: PathBuf,
+    /// When a record counts as kept.
+    pub durability: Durability,
+    /// Bytes of a segment before the next one begins.
+    pub segment_bytes: u64,
+    /// Age of a segment before the next one begins.
+    pub segment_age: Duration,
+    /// The Ed25519 key (PKCS#8, PEM) that signs checkpoints; `None` signs none.
+    pub signing_key: Option<PathBuf>,
+    /// Time between two checkpoints.
+    pub checkpoint_interval: Duration,
+    /// What is kept of a statement's text.
+    pub text: AuditText,
+}
+
+/// What is kept of a statement's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditText {
+    /// The text without its literals.
+    Redacted,
+    /// That, and the text as it was sent, but for one with a password in it.
+    Raw,
 }
 
 /// TLS on the client leg.

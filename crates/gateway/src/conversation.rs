@@ -1,10 +1,13 @@
 //! What a relay knows of the conversation it carries: where messages begin, what is under way.
 
-use querycop_serve::{BUFFER_SIZE, Inspect};
+use std::task::Context;
+
+use querycop_serve::{BUFFER_SIZE, Inspect, Passage};
 use querycop_wire::error_response::ErrorView;
 use querycop_wire::frame::{self, FrameError, Header};
 use querycop_wire::tag::{backend, frontend};
 
+use crate::oversight::{Oversight, RelayError};
 use crate::registry::Phase;
 
 /// The state of the conversation between a client and a server after the login.
@@ -33,10 +36,18 @@ enum Request {
 }
 
 /// The client's half of the conversation.
-pub(crate) struct FromClient<'a>(pub(crate) &'a mut Conversation);
+pub(crate) struct FromClient<'a, 'c>(pub(crate) Half<'a, 'c>);
 
 /// The server's half of the conversation.
-pub(crate) struct FromServer<'a>(pub(crate) &'a mut Conversation);
+pub(crate) struct FromServer<'a, 'c>(pub(crate) Half<'a, 'c>);
+
+/// What a half of the conversation needs when it looks at bytes.
+pub(crate) struct Half<'a, 'c> {
+    pub(crate) conversation: &'a mut Conversation,
+    /// What the session is under, if statements have to be seen.
+    pub(crate) oversight: Option<&'a mut Oversight>,
+    pub(crate) cx: &'a mut Context<'c>,
+}
 
 impl Conversation {
     /// A conversation after the first `ReadyForQuery`.
@@ -78,7 +89,48 @@ impl Conversation {
         self.end_announced
     }
 
-    fn client_said(&mut self, tag: u8) {
+    /// Looks at what the client has sent, where nothing but the messages' tags has to be seen.
+    pub(crate) fn from_client(&mut self, bytes: &[u8]) -> Result<Passage, RelayError> {
+        let mut rest = self.client_rest;
+        let cleared = walk(&mut rest, bytes, |tag, _| self.client_said(tag))?;
+        self.client_rest = rest;
+        Ok(Passage::of(cleared))
+    }
+
+    /// Looks at what the server has sent, likewise.
+    pub(crate) fn from_server(&mut self, bytes: &[u8]) -> Result<Passage, RelayError> {
+        let mut rest = self.server_rest;
+        let cleared = walk(&mut rest, bytes, |tag, body| self.server_said(tag, body))?;
+        self.server_rest = rest;
+        Ok(Passage::of(cleared))
+    }
+
+    /// How many of `bytes` bytes belong to a message of the client that passes in pieces.
+    pub(crate) fn client_continues(&mut self, bytes: usize) -> usize {
+        let here = self.client_rest.min(bytes);
+        self.client_rest -= here;
+        here
+    }
+
+    /// So many bytes of the client's message are still to come.
+    pub(crate) fn client_sends_on(&mut self, rest: usize) {
+        self.client_rest = rest;
+    }
+
+    /// How many of `bytes` bytes belong to a message of the server that passes in pieces.
+    pub(crate) fn server_continues(&mut self, bytes: usize) -> usize {
+        let here = self.server_rest.min(bytes);
+        self.server_rest -= here;
+        here
+    }
+
+    /// So many bytes of the server's message are still to come.
+    pub(crate) fn server_sends_on(&mut self, rest: usize) {
+        self.server_rest = rest;
+    }
+
+    /// The client has sent a message.
+    pub(crate) fn client_said(&mut self, tag: u8) {
         match tag {
             frontend::QUERY | frontend::FUNCTION_CALL => {
                 self.owed += 1;
@@ -106,7 +158,8 @@ impl Conversation {
         }
     }
 
-    fn server_said(&mut self, tag: u8, body: &[u8]) {
+    /// The server has sent a message.
+    pub(crate) fn server_said(&mut self, tag: u8, body: &[u8]) {
         match tag {
             backend::READY_FOR_QUERY => {
                 self.owed = self.owed.saturating_sub(1);
@@ -124,25 +177,35 @@ impl Conversation {
     }
 }
 
-impl Inspect for FromClient<'_> {
-    type Error = FrameError;
+impl Inspect for FromClient<'_, '_> {
+    type Error = RelayError;
 
-    fn inspect(&mut self, bytes: &[u8]) -> Result<usize, FrameError> {
-        let mut rest = self.0.client_rest;
-        let cleared = walk(&mut rest, bytes, |tag, _| self.0.client_said(tag));
-        self.0.client_rest = rest;
-        cleared
+    fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, RelayError> {
+        let Half {
+            conversation,
+            oversight,
+            cx,
+        } = &mut self.0;
+        match oversight {
+            Some(oversight) => oversight.from_client(conversation, bytes, cx),
+            None => conversation.from_client(bytes),
+        }
     }
 }
 
-impl Inspect for FromServer<'_> {
-    type Error = FrameError;
+impl Inspect for FromServer<'_, '_> {
+    type Error = RelayError;
 
-    fn inspect(&mut self, bytes: &[u8]) -> Result<usize, FrameError> {
-        let mut rest = self.0.server_rest;
-        let cleared = walk(&mut rest, bytes, |tag, body| self.0.server_said(tag, body));
-        self.0.server_rest = rest;
-        cleared
+    fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, RelayError> {
+        let Half {
+            conversation,
+            oversight,
+            cx,
+        } = &mut self.0;
+        match oversight {
+            Some(oversight) => oversight.from_server(conversation, bytes, cx),
+            None => conversation.from_server(bytes),
+        }
     }
 }
 
@@ -190,15 +253,14 @@ mod tests {
         for tag in tags {
             let bytes = message(*tag, b"");
             assert_eq!(
-                FromClient(conversation).inspect(&bytes).unwrap(),
-                bytes.len()
+                conversation.from_client(&bytes).unwrap(),
+                Passage::of(bytes.len())
             );
         }
     }
 
     fn ready(conversation: &mut Conversation, status: &[u8]) {
-        FromServer(conversation)
-            .inspect(&message(b'Z', status))
+        conversation.from_server(&message(b'Z', status))
             .unwrap();
     }
 
@@ -253,12 +315,10 @@ mod tests {
     fn a_fatal_error_announces_the_end() {
         let mut conversation = Conversation::new();
         let error = |severity: &str| message(b'E', format!("V{severity}\0Mgone\0\0").as_bytes());
-        FromServer(&mut conversation)
-            .inspect(&error("ERROR"))
+        conversation.from_server(&error("ERROR"))
             .unwrap();
         assert!(!conversation.end_was_announced());
-        FromServer(&mut conversation)
-            .inspect(&error("FATAL"))
+        conversation.from_server(&error("FATAL"))
             .unwrap();
         assert!(conversation.end_was_announced());
     }
@@ -269,24 +329,22 @@ mod tests {
         let bytes = message(b'D', &vec![0; BUFFER_SIZE * 2]);
         let (first, last) = bytes.split_at(BUFFER_SIZE);
         assert_eq!(
-            FromServer(&mut conversation).inspect(first).unwrap(),
-            first.len()
+            conversation.from_server(first).unwrap(),
+            Passage::of(first.len())
         );
         assert!(!conversation.client_can_be_told());
         assert_eq!(
-            FromServer(&mut conversation).inspect(last).unwrap(),
-            last.len()
+            conversation.from_server(last).unwrap(),
+            Passage::of(last.len())
         );
         assert!(conversation.client_can_be_told());
     }
 
     #[test]
     fn a_length_that_can_t_be_is_refused() {
-        FromClient(&mut Conversation::new())
-            .inspect(b"Q\0\0\0\x03")
+        Conversation::new().from_client(b"Q\0\0\0\x03")
             .unwrap_err();
-        FromServer(&mut Conversation::new())
-            .inspect(b"D\xff\xff\xff\xff")
+        Conversation::new().from_server(b"D\xff\xff\xff\xff")
             .unwrap_err();
     }
 

@@ -18,6 +18,7 @@ use crate::accepted::Accepted;
 use crate::backend::LoadError;
 use crate::config::{Config, Route};
 use crate::metrics::{Dropped, Metrics};
+use crate::oversight::{AuditCollector, Governance};
 use crate::readiness::{Readiness, prepare};
 use crate::registry::Registry;
 use crate::reload::{Watch, reload};
@@ -97,7 +98,12 @@ impl Gateway {
         Readiness::new(Arc::clone(&self.shared))
     }
 
-    /// Waking this reads the certificate files again.
+    /// What the audit store counts, if there is one.
+    pub fn audit_collector(&self) -> Option<AuditCollector> {
+        self.shared.governance.collector()
+    }
+
+    /// Waking this reads certificate files and policy again.
     pub fn reload_handle(&self) -> Arc<Notify> {
         Arc::clone(&self.reload)
     }
@@ -124,6 +130,7 @@ fn files(config: &Config) -> BTreeSet<PathBuf> {
     };
     client
         .chain(backend.into_iter().flatten())
+        .chain(Governance::files(&config.governance))
         .map(PathBuf::from)
         .collect()
 }

@@ -29,6 +29,8 @@ pub struct Metrics {
     token_seconds: Histogram,
     reloads: Family<OutcomeLabel, Counter>,
     broken: Family<ReasonLabel, Counter>,
+    statements_refused: Family<ReasonLabel, Counter>,
+    statements_cut: Family<ReasonLabel, Counter>,
     pub(crate) bytes_to_backend: Counter,
     pub(crate) bytes_to_client: Counter,
     pub(crate) active: Gauge<i64, AtomicI64>,
@@ -78,6 +80,8 @@ impl Default for Metrics {
             token_seconds: Histogram::new(SECONDS),
             reloads: Family::default(),
             broken: Family::default(),
+            statements_refused: Family::default(),
+            statements_cut: Family::default(),
             bytes_to_backend: Counter::default(),
             bytes_to_client: Counter::default(),
             active: Gauge::default(),
@@ -144,6 +148,16 @@ impl Metrics {
             self.broken.clone(),
         );
         r.register(
+            "statements_refused",
+            "Statements that were not sent to the backend",
+            self.statements_refused.clone(),
+        );
+        r.register(
+            "statements_cut",
+            "Statements that were cancelled at a limit of the policy",
+            self.statements_cut.clone(),
+        );
+        r.register(
             "to_backend_bytes",
             "Bytes relayed to the backend by sessions that have ended",
             self.bytes_to_backend.clone(),
@@ -194,6 +208,18 @@ impl Metrics {
 
     pub(crate) fn reloaded(&self, worked: bool) {
         self.reloads.get_or_create(&outcome(worked)).inc();
+    }
+
+    pub(crate) fn statement_refused(&self, reason: &'static str) {
+        self.statements_refused
+            .get_or_create(&ReasonLabel { reason })
+            .inc();
+    }
+
+    pub(crate) fn statement_cut(&self, reason: &'static str) {
+        self.statements_cut
+            .get_or_create(&ReasonLabel { reason })
+            .inc();
     }
 
     pub(crate) fn session_broken(&self, reason: &'static str) {

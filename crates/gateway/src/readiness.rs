@@ -36,6 +36,9 @@ pub enum NotReady {
         "the client certificate for the instance has expired: the log says why there is no new one"
     )]
     CertificateExpired,
+    /// The audit log can't be written, so statements are refused.
+    #[error("the audit log can't be written: statements are refused")]
+    NoAudit,
 }
 
 /// Whether everything is there that the first client needs.
@@ -63,6 +66,9 @@ impl Readiness {
         }
         if !shared.preparation.0.load(Ordering::Acquire) {
             return Err(NotReady::Preparing);
+        }
+        if !shared.governance.can_record() {
+            return Err(NotReady::NoAudit);
         }
         match shared.backend.instance() {
             Some(instance) if !instance.has_certificate() => Err(NotReady::CertificateExpired),

@@ -12,6 +12,7 @@ use querycop_wire::{MessageError, SqlState};
 use thiserror::Error;
 
 use crate::backend::ConnectError;
+use crate::oversight::Unrecorded;
 use crate::stop::chain;
 use crate::token::{IssueError, TokenError};
 
@@ -65,6 +66,17 @@ pub(crate) enum Refusal {
     BackendClosed,
     #[error("connection to the backend lost during login: {0}")]
     BackendLost(#[source] io::Error),
+    #[error("denied by policy rule {rule:?}: {message}")]
+    Denied {
+        rule: String,
+        message: String,
+        detail: Option<String>,
+        hint: Option<String>,
+    },
+    #[error("the session can't be recorded: {}", chain(.0))]
+    Unrecorded(#[from] Unrecorded),
+    #[error("the system has no random numbers to give")]
+    NoRandomness,
     #[error("login did not finish within {after:?}, waiting for {waiting_for}")]
     LoginTimeout {
         after: Duration,
@@ -103,7 +115,18 @@ impl Refusal {
     /// The message that goes to the client.
     pub(crate) fn response(&self) -> ErrorResponse {
         let response = ErrorResponse::new(Severity::Fatal, self.sqlstate(), self.client_message());
-        match self.hint() {
+        let response = match self {
+            Self::Denied {
+                detail: Some(detail),
+                ..
+            } => response.detail(detail.as_str()),
+            _ => response,
+        };
+        let ours = match self {
+            Self::Denied { hint, .. } => hint.as_deref(),
+            _ => self.hint(),
+        };
+        match ours {
             Some(hint) => response.hint(hint),
             None => response,
         }
@@ -136,6 +159,9 @@ impl Refusal {
             Self::BackendFlood => "backend_message",
             Self::BackendClosed => "backend_closed",
             Self::BackendLost(_) => "backend_closed",
+            Self::Denied { .. } => "denied",
+            Self::Unrecorded(_) => "audit",
+            Self::NoRandomness => "internal",
             Self::LoginTimeout { .. } => "login_timeout",
         }
     }
@@ -165,6 +191,9 @@ impl Refusal {
             Self::BackendFlood => Blame::Operator,
             Self::BackendClosed => Blame::Operator,
             Self::BackendLost(_) => Blame::Operator,
+            Self::Denied { .. } => Blame::Client,
+            Self::Unrecorded(_) => Blame::Operator,
+            Self::NoRandomness => Blame::Operator,
             Self::LoginTimeout { .. } => Blame::Operator,
         }
     }
@@ -196,6 +225,9 @@ impl Refusal {
             Self::BackendFlood => SqlState::UNABLE_TO_CONNECT,
             Self::BackendClosed => SqlState::UNABLE_TO_CONNECT,
             Self::BackendLost(_) => SqlState::UNABLE_TO_CONNECT,
+            Self::Denied { .. } => SqlState::INSUFFICIENT_PRIVILEGE,
+            Self::Unrecorded(_) => SqlState::IO_ERROR,
+            Self::NoRandomness => SqlState::INTERNAL_ERROR,
             Self::LoginTimeout { .. } => SqlState::UNABLE_TO_CONNECT,
         }
     }
@@ -231,6 +263,9 @@ impl Refusal {
             Self::BackendFlood => self.to_string(),
             Self::BackendClosed => self.to_string(),
             Self::BackendLost(_) => "connection to the backend lost during login".to_owned(),
+            Self::Denied { message, .. } => message.clone(),
+            Self::Unrecorded(_) => "the session can't be recorded in the audit log".to_owned(),
+            Self::NoRandomness => self.to_string(),
             Self::LoginTimeout { .. } => self.to_string(),
         }
     }
@@ -284,6 +319,12 @@ impl Refusal {
             Self::BackendFlood => Some("Is the backend a PostgreSQL server?"),
             Self::BackendClosed => Some("The database server's log has the reason."),
             Self::BackendLost(_) => Some("The database server's log has the reason."),
+            Self::Denied { .. } => None,
+            Self::NoRandomness => None,
+            Self::Unrecorded(_) => Some(
+                "The gateway has no room for audit records. Try again when its operator has made \
+                 some.",
+            ),
             Self::LoginTimeout { .. } => None,
         }
     }

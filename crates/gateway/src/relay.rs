@@ -3,24 +3,26 @@
 //! One task polls both directions, so a round trip wakes no other task. Between messages the relay
 //! owns no buffer at all ([`Pipe`]).
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use querycop_serve::{Pipe, PipeError};
+use querycop_serve::{Ended, Pipe, PipeError};
 use querycop_wire::SqlState;
 use querycop_wire::error_response::{ErrorResponse, Severity};
 use querycop_wire::frame::FrameError;
 use querycop_wire::frontend::terminate;
 use tokio::io::AsyncWrite;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::{Span, info, warn};
 
-use crate::conversation::{Conversation, FromClient, FromServer};
+use crate::conversation::{Conversation, FromClient, FromServer, Half};
 use crate::leg::Leg;
 use crate::metrics::Metrics;
+use crate::oversight::{Oversight, RelayError};
 use crate::registry::{Admission, Order, Phase};
+use crate::stop::chain;
 
 /// A session in which statements flow.
 pub(crate) struct Relay {
@@ -30,8 +32,10 @@ pub(crate) struct Relay {
     to_client: Pipe,
     upward: Upward,
     conversation: Conversation,
-    /// What `Pipe::with_first` found wrong with bytes that came with the login.
-    malformed: Option<Ending>,
+    /// What its statements are under.
+    oversight: Option<Box<Oversight>>,
+    /// Fires when the statement that runs has run for as long as it may.
+    timer: Option<(std::time::Instant, Pin<Box<Sleep>>)>,
     admission: Admission,
     began: Instant,
 }
@@ -65,6 +69,8 @@ pub(crate) enum Ending {
     ClientMalformed(FrameError),
     /// The server sent what can't be a message.
     BackendMalformed(FrameError),
+    /// The session can't be overseen any more.
+    Ungoverned(RelayError),
     /// The gateway shuts down, and the session was idle.
     Drained,
     /// The gateway shuts down, and the session was not idle in time.
@@ -74,33 +80,30 @@ pub(crate) enum Ending {
 impl Relay {
     /// A relay between two legs from each of which some bytes were already read.
     pub(crate) fn new(
-        (client, from_client): (Leg, &[u8]),
-        (backend, from_backend): (Leg, &[u8]),
+        client: Leg,
+        backend: Leg,
+        oversight: Option<Box<Oversight>>,
         admission: Admission,
     ) -> Self {
-        let mut conversation = Conversation::new();
-        let mut malformed = None;
-        let to_backend = Pipe::with_first(from_client, &mut FromClient(&mut conversation))
-            .unwrap_or_else(|error| {
-                malformed = Some(Ending::ClientMalformed(error));
-                Pipe::default()
-            });
-        let to_client = Pipe::with_first(from_backend, &mut FromServer(&mut conversation))
-            .unwrap_or_else(|error| {
-                malformed = Some(Ending::BackendMalformed(error));
-                Pipe::default()
-            });
         Self {
             client,
             backend,
-            to_backend,
-            to_client,
+            to_backend: Pipe::default(),
+            to_client: Pipe::default(),
             upward: Upward::Open,
-            conversation,
-            malformed,
+            conversation: Conversation::new(),
+            oversight,
+            timer: None,
             admission,
             began: Instant::now(),
         }
+    }
+
+    /// Begins with bytes that were read before the relay: of the client and of the server.
+    pub(crate) fn with_first(mut self, from_client: &[u8], from_backend: &[u8]) -> Self {
+        self.to_backend = Pipe::holding(from_client);
+        self.to_client = Pipe::holding(from_backend);
+        self
     }
 
     /// Carries the session to its end, and tells both sides. Not cancel safe.
@@ -128,21 +131,20 @@ impl Relay {
                 "session ended"
             );
         });
+        if let Some(oversight) = &mut self.oversight
+            && let Err(error) = oversight.end(ending.as_str(), to_client, to_backend)
+        {
+            span.in_scope(|| warn!(error = chain(&error), "the session's end is not in the audit log"));
+        }
         self.part(ending).await
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
-        if let Some(ending) = self.malformed.take() {
-            return Poll::Ready(ending);
-        }
         let order = self.admission.entry().listen(cx.waker());
         if let Poll::Ready(ending) = self.poll_upward(cx) {
             return Poll::Ready(ending);
         }
-        let mut inspect = FromServer(&mut self.conversation);
-        let downward = self
-            .to_client
-            .poll(cx, &mut self.backend, &mut self.client, &mut inspect);
+        let downward = self.poll_downward(cx);
         match downward {
             Poll::Pending => {}
             Poll::Ready(Ok(_)) if self.conversation.end_was_announced() => {
@@ -163,8 +165,11 @@ impl Relay {
                 return Poll::Ready(self.client_gone(error));
             }
             Poll::Ready(Err(PipeError::Inspect(error))) => {
-                return Poll::Ready(Ending::BackendMalformed(error));
+                return Poll::Ready(Ending::of(error, Ending::BackendMalformed));
             }
+        }
+        if let Poll::Ready(ending) = self.poll_limits(cx) {
+            return Poll::Ready(ending);
         }
         let phase = self.conversation.phase();
         self.admission
@@ -180,10 +185,53 @@ impl Relay {
         }
     }
 
+    /// Moves the direction from server to client.
+    fn poll_downward(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, PipeError<RelayError>>> {
+        let mut inspect = FromServer(Half {
+            conversation: &mut self.conversation,
+            oversight: self.oversight.as_deref_mut(),
+            cx: &mut Context::from_waker(cx.waker()),
+        });
+        self.to_client
+            .poll(cx, &mut self.backend, &mut self.client, &mut inspect)
+    }
+
+    /// Looks after what runs too long, and lets the client's side go on where it waited for an answer
+    /// that has come.
+    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        let Some(oversight) = &mut self.oversight else {
+            return Poll::Pending;
+        };
+        if oversight.client_may_go_on() {
+            cx.waker().wake_by_ref();
+        }
+        let Some(deadline) = oversight.deadline() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        let (_, sleep) = match &mut self.timer {
+            Some(timer) if timer.0 == deadline => timer,
+            timer => timer.insert((deadline, Box::pin(sleep_until(deadline.into())))),
+        };
+        if sleep.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.timer = None;
+        cx.waker().wake_by_ref();
+        match oversight.deadline_passed() {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Ending::Ungoverned(error)),
+        }
+    }
+
     /// Moves the direction from client to server, and closes it behind the client.
     fn poll_upward(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         if self.upward == Upward::Open {
-            let mut inspect = FromClient(&mut self.conversation);
+            let mut inspect = FromClient(Half {
+                conversation: &mut self.conversation,
+                oversight: self.oversight.as_deref_mut(),
+                cx: &mut Context::from_waker(cx.waker()),
+            });
             match self
                 .to_backend
                 .poll(cx, &mut self.client, &mut self.backend, &mut inspect)
@@ -197,7 +245,7 @@ impl Relay {
                 }
                 Poll::Ready(Err(PipeError::Write(_))) => self.upward = Upward::Broken,
                 Poll::Ready(Err(PipeError::Inspect(error))) => {
-                    return Poll::Ready(Ending::ClientMalformed(error));
+                    return Poll::Ready(Ending::of(error, Ending::ClientMalformed));
                 }
             }
         }
@@ -257,12 +305,34 @@ impl Relay {
 }
 
 impl Ending {
+    fn of(error: RelayError, malformed: fn(FrameError) -> Self) -> Self {
+        match error {
+            RelayError::Frame(error) => malformed(error),
+            other => Self::Ungoverned(other),
+        }
+    }
+
+    /// Its word in the audit log.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Orderly => "orderly",
+            Self::ClientLost(_) => "client_lost",
+            Self::BackendLost { .. } => "backend_lost",
+            Self::ClientMalformed(_) => "client_malformed",
+            Self::BackendMalformed(_) => "backend_malformed",
+            Self::Ungoverned(_) => "ungoverned",
+            Self::Drained => "drained",
+            Self::Terminated => "terminated",
+        }
+    }
+
     /// Whether it is the gateway that ends the session, so that the server does not know yet.
     fn leaves_the_server(&self) -> bool {
         match self {
             Self::Orderly | Self::ClientLost(_) | Self::BackendLost { .. } => false,
             Self::ClientMalformed(_) => true,
             Self::BackendMalformed(_) => true,
+            Self::Ungoverned(_) => true,
             Self::Drained => true,
             Self::Terminated => true,
         }
@@ -291,6 +361,7 @@ impl Ending {
                 SqlState::PROTOCOL_VIOLATION,
                 "malformed message from the database server",
             )),
+            Self::Ungoverned(error) => Some(ungoverned(error)),
             Self::Drained | Self::Terminated => Some(
                 fatal(
                     SqlState::ADMIN_SHUTDOWN,
@@ -326,10 +397,43 @@ impl Ending {
                 metrics.session_broken("backend_malformed");
                 warn!(%error, "malformed message from the backend");
             }
+            Self::Ungoverned(error) => {
+                metrics.session_broken("ungoverned");
+                warn!(error = chain(error), "session ended: it can't be overseen any more");
+            }
             Self::Terminated => {
                 metrics.session_broken("terminated");
                 warn!("session terminated: it was not idle before the drain timeout");
             }
         }
+    }
+}
+
+/// What a client is told whose session can't be overseen any more.
+fn ungoverned(error: &RelayError) -> ErrorResponse {
+    let fatal = |code, message: &str| ErrorResponse::new(Severity::Fatal, code, message);
+    match error {
+        RelayError::Audit(_) => fatal(
+            SqlState::IO_ERROR,
+            "the audit record of a statement could not be kept",
+        )
+        .detail("The statement that ran last may have taken effect.")
+        .hint("The gateway can't write its audit log. Its operator has to look after the disk."),
+        RelayError::NotCancelled => fatal(
+            SqlState::QUERY_CANCELED,
+            "a statement that had reached a limit did not end when it was cancelled",
+        ),
+        RelayError::LexerChanged { .. } => fatal(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "a setting that changes how SQL is read changed while statements were on their way",
+        )
+        .hint("Wait for the answer before you send the next statement."),
+        RelayError::Frame(_) | RelayError::Message { .. } => {
+            fatal(SqlState::PROTOCOL_VIOLATION, "malformed message")
+        }
+        RelayError::OutOfStep { .. } => fatal(
+            SqlState::PROTOCOL_VIOLATION,
+            "the database server answered what it was not asked",
+        ),
     }
 }

@@ -139,7 +139,7 @@ fn version(path: &Path) -> Option<Version> {
     ))
 }
 
-/// Reads all certificate files again. What can't be used leaves the old material in place.
+/// Reads all certificate files and the policy again. What can't be used leaves the old in place.
 pub(crate) fn reload(shared: &Arc<Shared>) {
     let outcomes = [
         ("client leg", shared.reload_client_tls()),
@@ -157,6 +157,14 @@ pub(crate) fn reload(shared: &Arc<Shared>) {
                 );
             }
         }
+    }
+    if shared.config.governance.policy_file.is_none() {
+        return;
+    }
+    let outcome = shared.governance.reload();
+    shared.metrics.reloaded(outcome.is_ok());
+    if let Err(error) = outcome {
+        warn!(error = chain(&error), "policy can't be used, the old one stays in force");
     }
 }
 

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::dropped_log::DroppedLog;
 use crate::login::Credentials;
 use crate::metrics::Metrics;
+use crate::oversight::Governance;
 use crate::readiness::Preparation;
 use crate::registry::Registry;
 use crate::tls::{Acceptor, MaterialError};
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) preparation: Preparation,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped_log: DroppedLog,
+    pub(crate) governance: Governance,
     acceptor: ArcSwapOption<Acceptor>,
 }
 
@@ -34,6 +36,7 @@ impl Shared {
         let acceptor = load_acceptor(&config)?;
         let backend = Backend::load(config.backend.clone()).await?;
         let tokens = Tokens::load(&config.backend, &metrics).await?;
+        let governance = Governance::load(config.governance.clone())?;
         let registry = Registry::new(&config.limits, Arc::clone(&metrics));
         let preparation = Preparation::of(&backend, tokens.as_deref());
         Ok(Self {
@@ -44,6 +47,7 @@ impl Shared {
             preparation,
             metrics,
             dropped_log: DroppedLog::default(),
+            governance,
             acceptor: ArcSwapOption::from(acceptor),
         })
     }

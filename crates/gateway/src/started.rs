@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::backend::Attempt;
 use crate::login::{Failure, Login, Progress, Rejected};
 use crate::messages::Messages;
+use crate::oversight::{Learned, Newcomer, Oversight};
 use crate::refusal::Refusal;
 use crate::registry::Admission;
 use crate::relay::Relay;
@@ -44,6 +45,7 @@ pub(crate) struct Admitted {
 pub(crate) struct Connected {
     client: Messages,
     backend: Messages,
+    oversight: Option<Box<Oversight>>,
     admission: Admission,
 }
 
@@ -53,6 +55,8 @@ struct Tried {
     token: Option<Issued>,
     /// The server was reached under TLS, and mode `prefer` may do without.
     may_go_without_tls: bool,
+    /// What the server said of the session.
+    learned: Learned,
 }
 
 impl Started {
@@ -107,17 +111,7 @@ impl Admitted {
             () = registry.draining_for(LATE_LOGIN) => Err(Failure::Refused(Refusal::ShuttingDown)),
         };
         match outcome {
-            Ok(backend) => {
-                self.shared.metrics.session_established();
-                let Self {
-                    client, admission, ..
-                } = self;
-                Ok(Connected {
-                    client,
-                    backend,
-                    admission,
-                })
-            }
+            Ok((backend, learned)) => self.connected(backend, learned).await,
             Err(Failure::Refused(refusal)) => Err(Stop::refuse(self.client, refusal).await),
             Err(Failure::Rejected(Rejected { error, message, .. })) => {
                 self.client.farewell(&message).await;
@@ -128,16 +122,47 @@ impl Admitted {
         }
     }
 
+    /// The server has let the client in: it is told once its session is under oversight.
+    async fn connected(mut self, backend: Messages, learned: Learned) -> Result<Connected, Stop> {
+        let overseen = Oversight::begin(
+            &self.shared,
+            &Newcomer {
+                shared: &self.shared,
+                entry: self.admission.entry(),
+                client: self.client.leg(),
+                startup: &self.startup,
+                learned,
+            },
+        );
+        let oversight = match overseen {
+            Ok(oversight) => oversight,
+            Err(refusal) => return Err(Stop::refuse(self.client, refusal).await),
+        };
+        if let Err(error) = self.client.flush().await {
+            return Err(Stop::ClientLost(error));
+        }
+        self.shared.metrics.session_established();
+        let Self {
+            client, admission, ..
+        } = self;
+        Ok(Connected {
+            client,
+            backend,
+            oversight,
+            admission,
+        })
+    }
+
     /// At most three attempts: as configured, without TLS where mode `prefer` allows it, and with a
     /// new token when the server did not take a kept one.
-    async fn log_in(&mut self) -> Result<Messages, Failure> {
+    async fn log_in(&mut self) -> Result<(Messages, Learned), Failure> {
         let deadline = Instant::now() + self.shared.config.limits.login_timeout;
         let mut attempt = Attempt::First;
         let mut may_mint_again = true;
         loop {
             let (outcome, tried) = self.attempt(attempt, deadline).await?;
             let rejected = match outcome {
-                Ok(backend) => return Ok(backend),
+                Ok(backend) => return Ok((backend, tried.learned)),
                 Err(rejected) => rejected,
             };
             let kept = tried.token.filter(|issued| issued.reused && may_mint_again);
@@ -180,17 +205,20 @@ impl Admitted {
             used: None,
             progress: Progress::Begun,
             waiting_for: "the backend",
+            learned: Learned::default(),
         };
         let outcome = timeout_at(deadline, login.run(self.startup.as_bytes())).await;
         let Login {
             backend,
             used: token,
             waiting_for,
+            learned,
             ..
         } = login;
         let tried = Tried {
             token,
             may_go_without_tls,
+            learned,
         };
         match outcome {
             Ok(Ok(())) => Ok((Ok(backend), tried)),
@@ -221,10 +249,7 @@ impl Connected {
     pub(crate) fn into_relay(self) -> Relay {
         let (client, from_client) = self.client.into_parts();
         let (backend, from_backend) = self.backend.into_parts();
-        Relay::new(
-            (client, &from_client),
-            (backend, &from_backend),
-            self.admission,
-        )
+        Relay::new(client, backend, self.oversight, self.admission)
+            .with_first(&from_client, &from_backend)
     }
 }

@@ -45,6 +45,16 @@ impl Buffer {
         Self(Some(first.into()))
     }
 
+    /// Makes it at least that large; what it holds stays.
+    pub(crate) fn grow(&mut self, size: usize) {
+        let Some(bytes) = self.0.as_mut().filter(|bytes| bytes.len() < size) else {
+            return;
+        };
+        let mut larger = vec![0; size].into_boxed_slice();
+        larger[..bytes.len()].copy_from_slice(bytes);
+        *bytes = larger;
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
     }

@@ -19,6 +19,6 @@ mod workers;
 pub use buffer::BUFFER_SIZE;
 pub use file_limit::raise_file_limit;
 pub use listener::{BindError, Endpoint, Listener};
-pub use pipe::{Ended, Forward, Inspect, Pipe, PipeError};
+pub use pipe::{Ended, Forward, Inspect, Passage, Pipe, PipeError, Then};
 pub use socket::{Detached, PeerAddr, Socket, reset_on_close};
 pub use workers::{Worker, Workers};

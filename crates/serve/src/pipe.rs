@@ -3,9 +3,11 @@
 //! Bytes are written to the other side from the buffer they were read into. An [`Inspect`] sees them
 //! there and says how many may go on; the rest (the beginning of a message whose end has not come)
 //! stays in the buffer until more arrives, so that the receiver's stream ends between two messages
-//! even when the sender dies within one.
+//! even when the sender dies within one. It may also have a message wait, or put another in its
+//! place.
 //!
-//! Backpressure is the buffer: while the writer takes nothing, nothing is read.
+//! Backpressure is the buffer: while the writer takes nothing, and while a message waits, nothing is
+//! read.
 
 use std::io;
 use std::pin::Pin;
@@ -24,8 +26,41 @@ pub trait Inspect {
     /// Looks at `bytes`, which follow those that were let go before, and says how many may go on.
     ///
     /// Bytes that are not let go are shown again, at the front, together with what has come since.
-    /// When `bytes` are [`BUFFER_SIZE`] long at least one must be let go.
-    fn inspect(&mut self, bytes: &[u8]) -> Result<usize, Self::Error>;
+    /// When `bytes` are [`BUFFER_SIZE`](crate::BUFFER_SIZE) long or longer, one must be let go, or
+    /// what is to happen next must be something else than [`Then::Read`].
+    fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, Self::Error>;
+}
+
+/// How far bytes may go on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// So many from the front.
+    pub cleared: usize,
+    /// What is to happen with those behind them.
+    pub then: Then,
+}
+
+/// What is to happen with bytes that may not go on as they are.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Then {
+    /// They are shown again when more have come.
+    Read,
+    /// They are shown again at the next poll, and nothing is read before they have gone on. The
+    /// inspector sees to it that the task is woken.
+    Wait,
+    /// They are shown again when more have come, for which the buffer must be that large.
+    Grow {
+        /// Bytes that are to be shown together.
+        size: usize,
+    },
+    /// The first `skip` of them, which need not have come yet, are left out, and `put` takes their
+    /// place.
+    Replace {
+        /// Bytes that are left out.
+        skip: usize,
+        /// Bytes that go on instead.
+        put: Vec<u8>,
+    },
 }
 
 /// Lets everything pass.
@@ -60,22 +95,41 @@ pub struct Pipe {
     start: usize,
     cleared: usize,
     end: usize,
+    /// What goes on behind the cleared bytes, and how much of it has.
+    put: Vec<u8>,
+    put_written: usize,
+    /// Bytes behind the cleared ones that are left out.
+    skip: usize,
+    /// What the inspector wants.
+    wish: Wish,
     flush: bool,
     read_ended: Option<Ended>,
     total: u64,
 }
 
+/// What an inspector wants before it lets more bytes go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wish {
+    /// More bytes.
+    #[default]
+    Bytes,
+    /// Time.
+    Time,
+    /// Nothing: it is to see what is left.
+    Rest,
+}
+
 impl Pipe {
-    /// A direction with `first` already read from its sender.
-    pub fn with_first<I: Inspect>(first: &[u8], inspect: &mut I) -> Result<Self, I::Error> {
+    /// A direction with `first` already read from its sender. The inspector sees it at the first
+    /// poll.
+    pub fn holding(first: &[u8]) -> Self {
         let mut pipe = Self::default();
         if !first.is_empty() {
-            let buffer = Buffer::holding(first);
-            pipe.cleared = inspect.inspect(first)?;
             pipe.end = first.len();
-            pipe.buffer = Some(buffer);
+            pipe.buffer = Some(Buffer::holding(first));
+            pipe.wish = Wish::Rest;
         }
-        Ok(pipe)
+        pipe
     }
 
     /// Bytes written to the receiver so far.
@@ -85,12 +139,12 @@ impl Pipe {
 
     /// Whether nothing is on its way: neither to be written nor held.
     pub fn is_empty(&self) -> bool {
-        self.start == self.end && !self.flush
+        self.start == self.end && self.put.is_empty() && !self.flush
     }
 
     /// Whether all that the inspector let go has been written: what it holds never will be.
     pub fn is_delivered(&self) -> bool {
-        self.start == self.cleared && !self.flush
+        self.start == self.cleared && self.put.is_empty() && !self.flush
     }
 
     /// Moves bytes until a side makes it wait; ready when the sender has ended and all that may go
@@ -112,26 +166,62 @@ impl Pipe {
     {
         loop {
             ready!(self.poll_drain(cx, writer)).map_err(PipeError::Write)?;
-            if let Some(ended) = self.read_ended.take() {
+            if self.wish != Wish::Bytes {
+                self.look(inspect).map_err(PipeError::Inspect)?;
+                if !self.is_delivered() {
+                    continue;
+                }
+                match self.wish {
+                    Wish::Time => return Poll::Pending,
+                    Wish::Rest => continue,
+                    Wish::Bytes => {}
+                }
+            }
+            if let Some(mut ended) = self.read_ended.take() {
+                ended.held = self.end - self.cleared;
                 self.buffer = None;
                 return Poll::Ready(Ok(ended));
             }
             let waits = self.fill(cx, reader);
-            if let Some(buffer) = &self.buffer {
-                let seen = &buffer.bytes()[self.cleared..self.end];
-                if !seen.is_empty() {
-                    self.cleared += inspect.inspect(seen).map_err(PipeError::Inspect)?;
-                }
+            self.look(inspect).map_err(PipeError::Inspect)?;
+            if !self.is_delivered() || self.wish == Wish::Rest {
+                continue;
             }
-            if let Some(ended) = &mut self.read_ended {
-                ended.held = self.end - self.cleared;
-            } else if waits && self.start == self.cleared {
+            if self.wish == Wish::Time {
+                return Poll::Pending;
+            }
+            if waits && self.read_ended.is_none() {
                 if self.start == self.end {
                     self.buffer = None;
                 }
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Shows the inspector what it has not let go yet.
+    fn look<I: Inspect>(&mut self, inspect: &mut I) -> Result<(), I::Error> {
+        self.wish = Wish::Bytes;
+        let Some(buffer) = &mut self.buffer else {
+            return Ok(());
+        };
+        let seen = &buffer.bytes()[self.cleared..self.end];
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let Passage { cleared, then } = inspect.inspect(seen)?;
+        self.cleared += cleared;
+        match then {
+            Then::Read => {}
+            Then::Wait => self.wish = Wish::Time,
+            Then::Grow { size } => buffer.grow(self.cleared + size),
+            Then::Replace { skip, put } => {
+                self.wish = Wish::Rest;
+                self.skip = skip;
+                self.put = put;
+            }
+        }
+        Ok(())
     }
 
     /// Writes what may go on, and flushes.
@@ -152,11 +242,32 @@ impl Pipe {
                 self.flush = true;
             }
         }
+        while self.put_written < self.put.len() {
+            let bytes = &self.put[self.put_written..];
+            let written = ready!(Pin::new(&mut *writer).poll_write(cx, bytes))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.put_written += written;
+            self.total += written as u64;
+            self.flush = true;
+        }
+        self.put = Vec::new();
+        self.put_written = 0;
+        self.leave_out();
         if self.flush {
             ready!(Pin::new(writer).poll_flush(cx))?;
             self.flush = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Leaves out what is to be left out and has come.
+    fn leave_out(&mut self) {
+        let here = self.skip.min(self.end - self.cleared);
+        self.skip -= here;
+        self.cleared += here;
+        self.start = self.cleared;
     }
 
     /// Reads until the buffer is full or the reader has no more for now; says whether it has none.
@@ -191,6 +302,7 @@ impl Pipe {
             }
         };
         self.buffer = Some(buffer);
+        self.leave_out();
         waits
     }
 
@@ -209,8 +321,19 @@ impl Pipe {
 impl Inspect for Forward {
     type Error = std::convert::Infallible;
 
-    fn inspect(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
-        Ok(bytes.len())
+    fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, Self::Error> {
+        Ok(Passage::of(bytes.len()))
+    }
+}
+
+impl Passage {
+    /// So many bytes may go on; the others need more behind them.
+    #[inline]
+    pub fn of(cleared: usize) -> Self {
+        Self {
+            cleared,
+            then: Then::Read,
+        }
     }
 }
 
@@ -231,7 +354,7 @@ mod tests {
     impl Inspect for Lines {
         type Error = &'static str;
 
-        fn inspect(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
+        fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, Self::Error> {
             if bytes.contains(&0) {
                 return Err("zero byte");
             }
@@ -239,11 +362,11 @@ mod tests {
                 .iter()
                 .rposition(|&byte| byte == b'\n')
                 .map_or(0, |at| at + 1);
-            Ok(if whole == 0 && bytes.len() == BUFFER_SIZE {
+            Ok(Passage::of(if whole == 0 && bytes.len() == BUFFER_SIZE {
                 bytes.len()
             } else {
                 whole
-            })
+            }))
         }
     }
 
@@ -317,7 +440,7 @@ mod tests {
         let (writer, mut receiver) = duplex(64);
         sender.write_all(b"ond\n").await.unwrap();
         drop(sender);
-        let mut pipe = Pipe::with_first(b"first\nsec", &mut Lines).unwrap();
+        let mut pipe = Pipe::holding(b"first\nsec");
         run(&mut pipe, reader, writer, Lines).await.unwrap();
         let mut got = String::new();
         receiver.read_to_string(&mut got).await.unwrap();
@@ -330,13 +453,120 @@ mod tests {
         drop(sender);
         let (writer, mut receiver) = duplex(64);
         let first = b"0123456789abcde\n".repeat(BUFFER_SIZE / 16 * 3);
-        let mut pipe = Pipe::with_first(&first, &mut Lines).unwrap();
+        let mut pipe = Pipe::holding(&first);
         let relay = run(&mut pipe, reader, writer, Lines);
         let mut got = Vec::new();
         let (ended, read) = tokio::join!(relay, receiver.read_to_end(&mut got));
         ended.unwrap();
         read.unwrap();
         assert!(got == first);
+    }
+
+    /// Lets lines pass, however long; `-line` is replaced by `+`, `#line` is left out, and `?line`
+    /// waits once.
+    #[derive(Default)]
+    struct Editor {
+        waited: bool,
+    }
+
+    impl Inspect for Editor {
+        type Error = std::convert::Infallible;
+
+        fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, Self::Error> {
+            let mut cleared = 0;
+            let then = loop {
+                let rest = &bytes[cleared..];
+                let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
+                    break if rest.len() >= BUFFER_SIZE {
+                        Then::Grow {
+                            size: rest.len() * 2,
+                        }
+                    } else {
+                        Then::Read
+                    };
+                };
+                let skip = end + 1;
+                match rest[0] {
+                    b'-' => {
+                        let put = b"+\n".to_vec();
+                        break Then::Replace { skip, put };
+                    }
+                    b'#' => {
+                        let put = Vec::new();
+                        break Then::Replace { skip, put };
+                    }
+                    b'?' if !self.waited => {
+                        self.waited = true;
+                        break Then::Wait;
+                    }
+                    _ => {
+                        self.waited = false;
+                        cleared += skip;
+                    }
+                }
+            };
+            Ok(Passage { cleared, then })
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_are_replaced_left_out_and_held_where_they_stand() {
+        let (mut sender, reader) = duplex(1 << 20);
+        let (writer, mut receiver) = duplex(1 << 20);
+        let long = [vec![b'x'; BUFFER_SIZE * 3], b"\n".to_vec()].concat();
+        let longer = [b"-".to_vec(), long.clone()].concat();
+        for line in [b"a\n-b\n#c\n?d\n-e\n", &long[..], &longer, b"f\n#g\n"] {
+            sender.write_all(line).await.unwrap();
+        }
+        drop(sender);
+        let mut pipe = Pipe::default();
+        let mut inspect = Editor::default();
+        let (mut reader, mut writer) = (reader, writer);
+        let ended = poll_fn(|cx| {
+            // What waits asks nobody to wake the task: here it is asked again at once.
+            match pipe.poll(cx, &mut reader, &mut writer, &mut inspect) {
+                Poll::Pending => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                ready => ready,
+            }
+        });
+        assert_eq!(ended.await.unwrap().held, 0);
+        drop(writer);
+        let mut got = Vec::new();
+        receiver.read_to_end(&mut got).await.unwrap();
+        let expected = [b"a\n+\n?d\n+\n".to_vec(), long, b"+\nf\n".to_vec()].concat();
+        assert!(got == expected, "{}", got.len());
+    }
+
+    #[tokio::test]
+    async fn more_can_be_left_out_than_has_come() {
+        struct First(bool);
+        impl Inspect for First {
+            type Error = std::convert::Infallible;
+
+            fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, Self::Error> {
+                if std::mem::replace(&mut self.0, true) {
+                    return Ok(Passage::of(bytes.len()));
+                }
+                let then = Then::Replace {
+                    skip: BUFFER_SIZE * 4,
+                    put: b"short".to_vec(),
+                };
+                Ok(Passage { cleared: 1, then })
+            }
+        }
+        let (mut sender, reader) = duplex(1 << 20);
+        let (writer, mut receiver) = duplex(64);
+        let bytes = [b"<".to_vec(), vec![b'x'; BUFFER_SIZE * 4], b">".to_vec()].concat();
+        sender.write_all(&bytes).await.unwrap();
+        drop(sender);
+        let mut pipe = Pipe::default();
+        run(&mut pipe, reader, writer, First(false)).await.unwrap();
+        let mut got = String::new();
+        receiver.read_to_string(&mut got).await.unwrap();
+        assert_eq!(got, "<short>");
     }
 
     proptest! {

@@ -8,17 +8,20 @@ use querycop_policy::facts::{Facts, Feature, Unreadable};
 
 use crate::guard::{Measure, measure};
 use crate::lexer::Lexer;
+use crate::note::Note;
 use crate::redact::{Fingerprint, redact};
 use crate::settings::{Decoded, LexerSettings, StandardConformingStrings, decode};
 use crate::tree;
 
 /// What is to know of a text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
     /// What its statements do.
     pub facts: Facts,
     /// Each statement without its literals, in the order of [`Facts::statements`].
     pub texts: Vec<RedactedText>,
+    /// What others derive from it.
+    pub note: Note,
 }
 
 /// A statement without its literals.
@@ -77,6 +80,7 @@ impl Analysis {
         Self {
             facts: Facts::unreadable(reason, length),
             texts: vec![text],
+            note: Note::default(),
         }
     }
 }
@@ -112,7 +116,12 @@ pub(crate) fn defect(bytes: &[u8], settings: LexerSettings, limits: Limits) -> A
 }
 
 /// A text that isn't parsed is still redacted, as far as that is safe.
-fn refused(reason: Unreadable, bytes: &[u8], settings: LexerSettings, limits: Limits) -> Analysis {
+pub(crate) fn refused(
+    reason: Unreadable,
+    bytes: &[u8],
+    settings: LexerSettings,
+    limits: Limits,
+) -> Analysis {
     let kept = bytes
         .get(..limits.redacted_bytes.min(bytes.len()))
         .unwrap_or_default();
@@ -179,7 +188,11 @@ impl Measured<'_> {
             facts.statements.push(Arc::new(statement));
             texts.push(self.redacted(own));
         }
-        Ok(Analysis { facts, texts })
+        Ok(Analysis {
+            facts,
+            texts,
+            note: Note::default(),
+        })
     }
 
     fn is_transcoded(&self) -> bool {

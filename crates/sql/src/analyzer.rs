@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use querycop_policy::facts::Unreadable;
 
-use crate::analysis::{Analysis, Limits, check, defect};
+use crate::analysis::{Analysis, Limits, check, defect, refused};
 use crate::cache::Cache;
 use crate::pool::Pool;
 use crate::settings::LexerSettings;
@@ -64,18 +64,45 @@ impl Analyzer {
         self.cache.get(text, settings)
     }
 
+    /// The analysis of a text that has been seen, or that is short and flat enough to be analyzed at
+    /// once, in some ten microseconds. `None` leaves it to [`Analyzer::analyze`].
+    pub fn analyze_at_once(&self, text: &[u8], settings: LexerSettings) -> Option<Arc<Analysis>> {
+        if let Some(known) = self.cached(text, settings) {
+            return Some(known);
+        }
+        let analysis = self.analyze_inline(text, settings)?;
+        Some(self.keep(text, settings, analysis))
+    }
+
     /// Analyzes a text: the bytes of a Query or Parse message, without the NUL that ends them.
     ///
     /// Never fails: what can't be read says so in its facts. Short and flat texts are analyzed at
     /// once, in some ten microseconds; others wait for a thread. Cancel safe.
     pub async fn analyze(&self, text: &[u8], settings: LexerSettings) -> Arc<Analysis> {
-        if let Some(known) = self.cached(text, settings) {
-            return known;
+        if let Some(analysis) = self.analyze_at_once(text, settings) {
+            return analysis;
         }
-        let analysis = match self.analyze_inline(text, settings) {
-            Some(analysis) => analysis,
-            None => self.analyze_elsewhere(text, settings).await,
-        };
+        let analysis = self.analyze_elsewhere(text, settings).await;
+        self.keep(text, settings, analysis)
+    }
+
+    /// The analysis of a text that can't be read for a reason that the caller knows; its beginning is
+    /// enough.
+    pub fn refuse(
+        &self,
+        reason: Unreadable,
+        beginning: &[u8],
+        settings: LexerSettings,
+    ) -> Arc<Analysis> {
+        Arc::new(refused(reason, beginning, settings, self.limits))
+    }
+
+    /// The longest text that is read, in bytes.
+    pub fn max_text_bytes(&self) -> usize {
+        self.limits.text_bytes
+    }
+
+    fn keep(&self, text: &[u8], settings: LexerSettings, analysis: Analysis) -> Arc<Analysis> {
         let analysis = Arc::new(analysis);
         if analysis.facts.unreadable != Some(Unreadable::Defect) {
             self.cache.insert(text, settings, &analysis);

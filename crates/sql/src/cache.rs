@@ -163,16 +163,11 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
-    use querycop_policy::facts::Facts;
-
     use super::*;
     use crate::settings::StandardConformingStrings;
 
     fn analysis() -> Arc<Analysis> {
-        Arc::new(Analysis {
-            facts: Facts::default(),
-            texts: Vec::new(),
-        })
+        Arc::default()
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod analyzer;
 mod cache;
 mod guard;
 mod lexer;
+mod note;
 mod pool;
 mod redact;
 mod settings;
@@ -21,6 +22,7 @@ mod tree;
 
 pub use analysis::{Analysis, RedactedText};
 pub use analyzer::{Analyzer, AnalyzerConfig};
+pub use note::Note;
 pub use querycop_policy::facts;
 pub use redact::Fingerprint;
 pub use settings::{ClientEncoding, LexerSettings, StandardConformingStrings};

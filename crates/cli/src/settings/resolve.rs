@@ -1,6 +1,7 @@
 //! From texts to the typed configuration, with every mistake reported.
 
 mod backend;
+mod governance;
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -72,6 +73,7 @@ impl Reader<'_> {
             ],
         );
         let limits = self.limits();
+        let governance = self.governance();
         let log_format = self.word(
             "log.format",
             &[("text", LogFormat::Text), ("json", LogFormat::Json)],
@@ -89,6 +91,7 @@ impl Reader<'_> {
                 backend: backend?,
                 scram_over_tls: scram_over_tls?,
                 limits: limits?,
+                governance: governance?,
             },
             api_addr: api_addr?,
             admin_key,

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::leg::Leg;
 use crate::login::{Credentials, Failure, Login, Progress};
 use crate::messages::Messages;
+use crate::oversight::Learned;
 use crate::refusal::Refusal;
 use crate::stop::chain;
 use crate::token::{Bearer, IssueError, Tokens};
@@ -265,6 +266,7 @@ impl Examination<'_> {
             used: None,
             progress: Progress::Begun,
             waiting_for: "the backend",
+            learned: Learned::default(),
         };
         let limit = self.config.limits.login_timeout;
         match timeout(limit, login.run(startup.as_bytes())).await {

@@ -17,6 +17,7 @@ pub(crate) use server_error::{Rejected, ServerError};
 
 use crate::config::ScramOverTls;
 use crate::messages::{Messages, ReadError};
+use crate::oversight::Learned;
 use crate::refusal::{BadMessage, Refusal};
 use crate::tls::BackendTlsError;
 use crate::token::{Bearer, Issued, Token, Tokens};
@@ -37,6 +38,8 @@ pub(crate) struct Login<'a> {
     pub(crate) progress: Progress,
     /// Who is to blame when it takes too long.
     pub(crate) waiting_for: &'static str,
+    /// What the server says of the session.
+    pub(crate) learned: Learned,
 }
 
 /// How far a login has come. A server that goes back is not a server.
@@ -88,8 +91,8 @@ enum Challenge {
 }
 
 impl Login<'_> {
-    /// Sends the start-up packet and goes on until the server is ready for the first statement.
-    /// Not cancel safe.
+    /// Sends the start-up packet and goes on until the server is ready for the first statement. Its
+    /// last words are then in the client's output, not yet sent. Not cancel safe.
     pub(crate) async fn run(&mut self, startup: &[u8]) -> Result<(), Failure> {
         self.backend.output().extend_from_slice(startup);
         loop {
@@ -100,9 +103,12 @@ impl Login<'_> {
                 tag::backend::ERROR_RESPONSE => return Err(self.rejected(message)),
                 tag::backend::READY_FOR_QUERY if self.progress == Progress::Authenticated => {
                     self.client.output().extend_from_slice(&message);
-                    return self.flush_client().await;
+                    return Ok(());
                 }
-                _ if self.progress == Progress::Authenticated => self.hold_for_client(&message)?,
+                _ if self.progress == Progress::Authenticated => {
+                    self.learned.note(&message);
+                    self.hold_for_client(&message)?;
+                }
                 tag::backend::NOTICE_RESPONSE | tag::backend::NEGOTIATE_PROTOCOL_VERSION => {
                     self.hold_for_client(&message)?;
                 }

@@ -14,9 +14,11 @@ use x509_parser::prelude::FromDer;
 pub struct CertificateSummary {
     /// The subject's distinguished name.
     pub subject: String,
+    /// The subject's common name, if it has one.
+    pub common_name: Option<String>,
     /// The issuer's distinguished name.
     pub issuer: String,
-    /// The alternative names: DNS names and IP addresses.
+    /// The alternative names: DNS names, addresses, URIs (SPIFFE) and mail addresses.
     pub names: Vec<String>,
     /// Valid from.
     pub not_before: Timestamp,
@@ -31,6 +33,12 @@ impl CertificateSummary {
         let validity = certificate.validity();
         Some(Self {
             subject: certificate.subject().to_string(),
+            common_name: certificate
+                .subject()
+                .iter_common_name()
+                .next()
+                .and_then(|name| name.as_str().ok())
+                .map(str::to_owned),
             issuer: certificate.issuer().to_string(),
             names: alternative_names(&certificate),
             not_before: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
@@ -45,6 +53,7 @@ fn alternative_names(certificate: &X509Certificate<'_>) -> Vec<String> {
     };
     let name = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::URI(name) | GeneralName::RFC822Name(name) => Some((*name).to_owned()),
         GeneralName::IPAddress(bytes) => ip_name(bytes),
         _ => None,
     };

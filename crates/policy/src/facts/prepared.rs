@@ -30,6 +30,11 @@ impl PreparedStatements {
         self.by_name.insert(name.into(), vec![statement]);
     }
 
+    /// Notes that a name may also stand for a statement.
+    pub fn add(&mut self, name: &str, statement: Arc<Statement>) {
+        self.by_name.entry(name.into()).or_default().push(statement);
+    }
+
     /// Notes that a name stands for nothing any more, as after `CloseComplete`.
     pub fn remove(&mut self, name: &str) {
         self.by_name.remove(name);

@@ -2,7 +2,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY>
 
-use crate::body::{MessageError, Reader, put_frame};
+use crate::body::{MessageError, Reader, put_cstr, put_frame};
 use crate::tag;
 
 /// Makes a prepared statement of a text.
@@ -131,6 +131,23 @@ impl<'a> Describe<'a> {
     }
 }
 
+/// Appends a `Parse` that leaves every parameter's type to the server.
+pub fn parse(out: &mut Vec<u8>, name: &[u8], sql: &[u8]) {
+    put_frame(out, tag::frontend::PARSE, |out| {
+        put_cstr(out, name);
+        put_cstr(out, sql);
+        out.extend([0, 0]);
+    });
+}
+
+/// Appends an `Execute` that asks for all rows.
+pub fn execute(out: &mut Vec<u8>, portal: &[u8]) {
+    put_frame(out, tag::frontend::EXECUTE, |out| {
+        put_cstr(out, portal);
+        out.extend([0; 4]);
+    });
+}
+
 /// Appends Sync.
 pub fn sync(out: &mut Vec<u8>) {
     put_frame(out, tag::frontend::SYNC, |_| ());
@@ -198,6 +215,18 @@ mod tests {
         assert!(Describe::decode(b"X\0").is_err());
         assert_eq!(Close::decode(b"Ss\0x"), Err(TRAILING));
         assert_eq!(Close::decode(b""), Err(MessageError::Truncated));
+    }
+
+    #[test]
+    fn parse_and_execute_are_written_as_they_are_read() {
+        let mut out = Vec::new();
+        parse(&mut out, b"s", b"select 1");
+        let parse = Parse::decode(&out[5..]).unwrap();
+        assert_eq!((parse.name, parse.query), (&b"s"[..], &b"select 1"[..]));
+        let mut out = Vec::new();
+        execute(&mut out, b"p");
+        let execute = Execute::decode(&out[5..]).unwrap();
+        assert_eq!((execute.portal, execute.max_rows), (&b"p"[..], 0));
     }
 
     #[test]

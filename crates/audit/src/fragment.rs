@@ -1,0 +1,174 @@
+//! Parts of a record that don't change from one to the next, encoded once.
+
+use querycop_policy::facts::{Action, Feature, Object, ObjectKind, Statement};
+use uuid::Uuid;
+
+use crate::effects;
+use crate::line;
+
+/// The most that a session's part has, in bytes. Names have 63 in PostgreSQL.
+const MAX_NAME: usize = 256;
+
+/// The most that the names of a statement's tables have together, likewise its functions, effects.
+const MAX_NAMES: usize = 4 << 10;
+
+/// The most that a statement's text has, with escapes.
+pub(crate) const MAX_TEXT: usize = 20 << 10;
+
+/// The fields of a session that every record of it carries, encoded once.
+#[derive(Clone, Debug)]
+pub struct SessionFragment(Box<[u8]>);
+
+/// What is known of a session. Empty texts are left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionFields<'a> {
+    /// Identifies the session.
+    pub session: Uuid,
+    /// The role that the client asked for, as the server accepted it.
+    pub user: &'a str,
+    /// The database.
+    pub database: &'a str,
+    /// Who it is, if that is known by more than the role: what was proved, and by which means.
+    pub principal: Option<&'a str>,
+    /// The client's address; `None` for a Unix socket.
+    pub client_addr: Option<std::net::IpAddr>,
+    /// The client's port.
+    pub client_port: Option<u16>,
+    /// The version of TLS on the client's leg, as `TLSv1.3`.
+    pub tls: Option<&'a str>,
+    /// What the client calls itself: a hint, never a proof.
+    pub application_name: Option<&'a str>,
+    /// The server, as the gateway dials it.
+    pub backend: &'a str,
+    /// The server's role: `primary`, `replica`, `read_pool`.
+    pub backend_role: Option<&'a str>,
+    /// The gateway's version.
+    pub version: &'a str,
+}
+
+/// What of a statement does not change from one execution to the next, encoded once.
+#[derive(Clone, Debug)]
+pub struct StatementFragment(Box<[u8]>);
+
+impl SessionFragment {
+    /// Encodes what is known of a session.
+    pub fn new(fields: &SessionFields<'_>) -> Self {
+        let mut buffer = Vec::with_capacity(512);
+        let given = |value: &'static str| value;
+        let named = |buffer: &mut Vec<u8>, key: &'static str, value: &str| {
+            if !value.is_empty() {
+                line::text(buffer, given(key), value, MAX_NAME);
+            }
+        };
+        let mut id = Uuid::encode_buffer();
+        let id = fields.session.hyphenated().encode_lower(&mut id);
+        line::text(&mut buffer, "session", id, MAX_NAME);
+        named(&mut buffer, "user", fields.user);
+        named(&mut buffer, "database", fields.database);
+        line::optional(&mut buffer, "principal", fields.principal, MAX_NAME);
+        if let Some(address) = fields.client_addr {
+            let address = address.to_canonical().to_string();
+            line::text(&mut buffer, "client_addr", &address, MAX_NAME);
+        }
+        if let Some(port) = fields.client_port {
+            line::number(&mut buffer, "client_port", port.into());
+        }
+        line::optional(&mut buffer, "tls", fields.tls, MAX_NAME);
+        let application = fields.application_name;
+        line::optional(&mut buffer, "application_name", application, MAX_NAME);
+        named(&mut buffer, "backend", fields.backend);
+        line::optional(&mut buffer, "backend_role", fields.backend_role, MAX_NAME);
+        named(&mut buffer, "version", fields.version);
+        Self(buffer.into())
+    }
+
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl StatementFragment {
+    /// Encodes what is known of a statement: its facts, its text as it may be kept, and its
+    /// fingerprint in hexadecimal.
+    pub fn new(statement: &Statement, text: &str, fingerprint: &str) -> Self {
+        let mut buffer = Vec::with_capacity(256 + text.len());
+        line::text(&mut buffer, "kind", statement.kind().as_str(), MAX_NAME);
+        let inner = statement.kinds.iter().skip(1).map(|kind| kind.as_str());
+        line::list(&mut buffer, "inner_kinds", inner, MAX_NAME);
+        line::list(&mut buffer, "actions", actions(statement), MAX_NAMES);
+        line::list(&mut buffer, "tables", tables(statement), MAX_NAMES);
+        line::list(&mut buffer, "functions", functions(statement), MAX_NAMES);
+        let features = statement.features.iter().map(Feature::as_str);
+        line::list(&mut buffer, "features", features, MAX_NAMES);
+        let effects = statement.effects.iter().map(effects::written);
+        line::list(&mut buffer, "effects", effects, MAX_NAMES);
+        line::text(&mut buffer, "fingerprint", fingerprint, MAX_NAME);
+        line::text(&mut buffer, "text", text, MAX_TEXT);
+        Self(buffer.into())
+    }
+
+    /// How many bytes it adds to a record.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it adds nothing; it always adds something.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Each action once.
+fn actions(statement: &Statement) -> Vec<&'static str> {
+    let mut actions: Vec<&'static str> = Vec::new();
+    for effect in &statement.effects {
+        let action = effect.action.as_str();
+        if !actions.contains(&action) {
+            actions.push(action);
+        }
+    }
+    actions
+}
+
+/// Each relation once, in the order of the text.
+fn tables(statement: &Statement) -> Vec<String> {
+    named(statement, |action, object| {
+        action != Action::Call && is_relation(object.kind)
+    })
+}
+
+/// Each function and procedure that is called, once.
+fn functions(statement: &Statement) -> Vec<String> {
+    named(statement, |action, _| action == Action::Call)
+}
+
+fn named(statement: &Statement, wanted: impl Fn(Action, &Object) -> bool) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for effect in &statement.effects {
+        let object = &effect.object;
+        if object.name.name.is_empty() || !wanted(effect.action, object) {
+            continue;
+        }
+        let name = object.name.to_string();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn is_relation(kind: ObjectKind) -> bool {
+    matches!(
+        kind,
+        ObjectKind::Relation
+            | ObjectKind::Table
+            | ObjectKind::View
+            | ObjectKind::MaterializedView
+            | ObjectKind::ForeignTable
+            | ObjectKind::Sequence
+    )
+}

@@ -1,0 +1,43 @@
+//! Records what happened so that it can't be lost or changed unnoticed.
+//!
+//! A [`Store`] appends records to the segments of a directory: files of one JSON object a line, in
+//! which each line carries the hash of the one before it. What a record holds is a [`Record`];
+//! what of it doesn't change is encoded once, in a [`SessionFragment`] and a [`StatementFragment`].
+
+#![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
+
+mod chain;
+mod checkpoint;
+mod config;
+mod disk;
+mod effects;
+mod fragment;
+mod hash;
+mod health;
+mod keeper;
+mod key;
+mod line;
+mod lines;
+mod queue;
+mod record;
+mod recovery;
+mod room;
+mod segment;
+mod settle;
+mod store;
+mod verify;
+
+pub use checkpoint::{CHECKPOINTS_FILE, Checkpoint, CheckpointError};
+pub use config::{Durability, StoreConfig};
+pub use fragment::{SessionFields, SessionFragment, StatementFragment};
+pub use hash::LineHash;
+pub use health::Health;
+pub use key::{KeyError, KeyFiles, KeyId, PublicKey, SigningKey};
+pub use line::MAX_LINE;
+pub use record::{DecisionFields, Event, Outcome, Record, Via};
+pub use recovery::{Cut, Damage, OpenError, Recovery};
+pub use room::Reservation;
+pub use segment::SegmentName;
+pub use settle::Ticket;
+pub use store::{NoRoom, Stats, Store, WriteError};
+pub use verify::{Fault, Finding, MAX_FINDINGS, Report, VerifyConfig, VerifyError, verify};

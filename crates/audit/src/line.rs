@@ -1,0 +1,254 @@
+//! Pieces of a line of JSON, written into a buffer that is used again.
+//!
+//! Every piece begins with a comma: what comes before it is the beginning of the line, which only
+//! the store writes.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+/// The most that a line has, in bytes, with its newline.
+pub const MAX_LINE: usize = 64 << 10;
+
+/// What ends a value that was cut.
+const CUT: &str = "…";
+
+/// A buffer that takes UTF-8 and never fails.
+pub(crate) type Buffer = Vec<u8>;
+
+/// Adds a text.
+pub(crate) fn text(buffer: &mut Buffer, key: &str, value: &str, most: usize) {
+    name(buffer, key);
+    quoted(buffer, value, most);
+}
+
+/// Adds a text if there is one.
+pub(crate) fn optional(buffer: &mut Buffer, key: &str, value: Option<&str>, most: usize) {
+    if let Some(value) = value {
+        text(buffer, key, value, most);
+    }
+}
+
+/// Adds bytes that should be UTF-8; what isn't becomes U+FFFD.
+pub(crate) fn bytes(buffer: &mut Buffer, key: &str, value: &[u8], most: usize) {
+    name(buffer, key);
+    buffer.push(b'"');
+    let end = buffer.len() + most;
+    for chunk in value.utf8_chunks() {
+        if !escaped(buffer, chunk.valid(), end) {
+            break;
+        }
+        if !chunk.invalid().is_empty() && !escaped(buffer, "\u{fffd}", end) {
+            break;
+        }
+    }
+    buffer.push(b'"');
+}
+
+/// Adds a number.
+pub(crate) fn number(buffer: &mut Buffer, key: &str, value: u64) {
+    name(buffer, key);
+    digits(buffer, value);
+}
+
+/// Adds a list of words; nothing if it is empty. Words that don't fit into `most` bytes are left
+/// out, and `…` takes their place.
+pub(crate) fn list<S: AsRef<str>>(
+    buffer: &mut Buffer,
+    key: &str,
+    words: impl IntoIterator<Item = S>,
+    most: usize,
+) {
+    let begin = buffer.len();
+    name(buffer, key);
+    buffer.push(b'[');
+    let first = buffer.len();
+    for word in words {
+        if buffer.len() > first {
+            buffer.push(b',');
+        }
+        if buffer.len() - first > most {
+            quoted(buffer, CUT, CUT.len());
+            break;
+        }
+        quoted(buffer, word.as_ref(), MAX_WORD);
+    }
+    if buffer.len() == first {
+        buffer.truncate(begin);
+    } else {
+        buffer.push(b']');
+    }
+}
+
+/// The most that one word of a list has, in bytes.
+const MAX_WORD: usize = 1024;
+
+/// Adds a time: UTC, always with six digits of a second.
+pub(crate) fn time(buffer: &mut Buffer, key: &str, value: Timestamp) {
+    name(buffer, key);
+    buffer.push(b'"');
+    instant(buffer, value);
+    buffer.push(b'"');
+}
+
+/// Writes a time as `2026-11-25T04:10:00.000000Z`.
+pub(crate) fn instant(buffer: &mut Buffer, value: Timestamp) {
+    let value = Offset::UTC.to_datetime(value);
+    let two = |buffer: &mut Buffer, before: u8, value: i8| {
+        let value = value.unsigned_abs();
+        buffer.extend([before, b'0' + value / 10, b'0' + value % 10]);
+    };
+    let year = value.year().unsigned_abs();
+    padded(buffer, u64::from(year), 4);
+    two(buffer, b'-', value.month());
+    two(buffer, b'-', value.day());
+    two(buffer, b'T', value.hour());
+    two(buffer, b':', value.minute());
+    two(buffer, b':', value.second());
+    buffer.push(b'.');
+    let micros = value.subsec_nanosecond().unsigned_abs() / 1000;
+    padded(buffer, u64::from(micros), 6);
+    buffer.push(b'Z');
+}
+
+/// Writes a number in decimal.
+pub(crate) fn digits(buffer: &mut Buffer, value: u64) {
+    padded(buffer, value, 1);
+}
+
+/// Writes a number with at least so many digits.
+fn padded(buffer: &mut Buffer, mut value: u64, width: usize) {
+    let mut reversed = [b'0'; 20];
+    let mut length = 0;
+    while value > 0 || length < width.min(20) {
+        if let Some(digit) = reversed.get_mut(length) {
+            *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        }
+        value /= 10;
+        length += 1;
+    }
+    buffer.extend(reversed.iter().take(length).rev());
+}
+
+fn name(buffer: &mut Buffer, key: &str) {
+    buffer.extend(b",\"");
+    buffer.extend(key.as_bytes());
+    buffer.extend(b"\":");
+}
+
+fn quoted(buffer: &mut Buffer, value: &str, most: usize) {
+    buffer.push(b'"');
+    let end = buffer.len() + most;
+    escaped(buffer, value, end);
+    buffer.push(b'"');
+}
+
+/// Writes a text with JSON's escapes, up to about the given length of the buffer: what doesn't fit
+/// is cut between two characters and marked. Says whether all of it fitted.
+fn escaped(buffer: &mut Buffer, value: &str, end: usize) -> bool {
+    let mut plain = 0;
+    let bytes = value.as_bytes();
+    for (index, byte) in bytes.iter().enumerate() {
+        // The rest of the line is cheaper to check than each byte: escapes are at most six bytes.
+        let is_full = buffer.len() + (index - plain) >= end && value.is_char_boundary(index);
+        let needs_escape = matches!(*byte, b'"' | b'\\' | 0..=0x1f | 0x7f);
+        if !is_full && !needs_escape {
+            continue;
+        }
+        buffer.extend(bytes.get(plain..index).unwrap_or_default());
+        plain = index + 1;
+        if is_full {
+            buffer.extend(CUT.as_bytes());
+            return false;
+        }
+        escape(buffer, *byte);
+    }
+    buffer.extend(bytes.get(plain..).unwrap_or_default());
+    true
+}
+
+fn escape(buffer: &mut Buffer, byte: u8) {
+    match byte {
+        b'"' => buffer.extend(b"\\\""),
+        b'\\' => buffer.extend(b"\\\\"),
+        b'\n' => buffer.extend(b"\\n"),
+        b'\r' => buffer.extend(b"\\r"),
+        b'\t' => buffer.extend(b"\\t"),
+        _ => {
+            let mut code = String::new();
+            let _ = write!(code, "\\u{byte:04x}");
+            buffer.extend(code.as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(buffer: &[u8]) -> serde_json::Value {
+        let line = String::from_utf8([b"{\"a\":1", buffer, b"}"].concat()).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_as_it_was(value in any::<String>()) {
+            let mut buffer = Buffer::new();
+            text(&mut buffer, "b", &value, MAX_LINE);
+            prop_assert!(!buffer.iter().any(|byte| *byte < 0x20));
+            let line = read(&buffer);
+            prop_assert_eq!(line["b"].as_str(), Some(&*value));
+        }
+
+        #[test]
+        fn any_bytes_become_text(value in any::<Vec<u8>>()) {
+            let mut buffer = Buffer::new();
+            bytes(&mut buffer, "b", &value, MAX_LINE);
+            let expected = String::from_utf8_lossy(&value);
+            let line = read(&buffer);
+            prop_assert_eq!(line["b"].as_str(), Some(&*expected));
+        }
+
+        #[test]
+        fn what_is_cut_has_a_bound_and_is_still_text(value in any::<String>(), most in 0_usize..20) {
+            let mut buffer = Buffer::new();
+            text(&mut buffer, "b", &value, most);
+            prop_assert!(buffer.len() <= 6 + most + 6 + CUT.len());
+            let line = read(&buffer);
+            let kept = line["b"].as_str().unwrap();
+            prop_assert!(value == kept || value.starts_with(kept.trim_end_matches(CUT)));
+        }
+
+        #[test]
+        fn times_are_what_others_read(micros in 0_i64..4_102_444_800_000_000) {
+            let value = Timestamp::from_microsecond(micros).unwrap();
+            let mut buffer = Buffer::new();
+            instant(&mut buffer, value);
+            let written = String::from_utf8(buffer).unwrap();
+            prop_assert_eq!(written.len(), 27);
+            prop_assert_eq!(written.parse::<Timestamp>().unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        for value in [0, 7, 10, u64::MAX] {
+            let mut buffer = Buffer::new();
+            digits(&mut buffer, value);
+            assert_eq!(buffer, value.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn lists_without_words_are_left_out() {
+        let mut buffer = Buffer::new();
+        list(&mut buffer, "b", [""; 0], 100);
+        assert!(buffer.is_empty());
+        list(&mut buffer, "b", ["x"; 100], 10);
+        assert_eq!(read(&buffer)["b"].as_array().unwrap().last().unwrap(), CUT);
+    }
+}

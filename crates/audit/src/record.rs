@@ -1,0 +1,298 @@
+//! What is recorded, and how it becomes a line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::fragment::{SessionFragment, StatementFragment};
+use crate::line::{self, Buffer, MAX_LINE};
+
+/// The most that a single value has, in bytes: names, reasons, tags.
+const MAX_VALUE: usize = 512;
+
+/// The most that all marks have together.
+const MAX_MARKS: usize = 2 << 10;
+
+/// The most that a raw text has, with escapes.
+const MAX_RAW_TEXT: usize = 16 << 10;
+
+/// What a record has beside its fragments and its raw text, at most: five values, the marks, the
+/// numbers, the names of the fields, and what the store adds.
+const MAX_REST: usize = 6 << 10;
+
+/// One record. What is `None` is left out of the line.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// When it happened; kept in microseconds.
+    pub time: Timestamp,
+    /// The session that it belongs to.
+    pub session: Option<&'a SessionFragment>,
+    /// Counts the records of the session from one.
+    pub number: u64,
+    /// What happened.
+    pub event: Event<'a>,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A session has a server.
+    SessionBegan,
+    /// A session is over.
+    SessionEnded {
+        /// Why, in a word.
+        reason: &'a str,
+        /// Bytes that went to the client.
+        bytes_to_client: u64,
+        /// Bytes that went to the server.
+        bytes_to_server: u64,
+        /// Statements that it ran, also those that failed.
+        statements: u64,
+        /// Statements that were denied.
+        denied: u64,
+        /// How long it lasted.
+        duration: Duration,
+    },
+    /// A client was turned away.
+    SessionRefused {
+        /// The SQLSTATE that the client was told.
+        sqlstate: &'a str,
+        /// Why, in words.
+        reason: &'a str,
+    },
+    /// A statement was run or denied.
+    Statement {
+        /// By which message of the protocol.
+        via: Via,
+        /// What it is; `None` for what isn't SQL, or was not analyzed.
+        statement: Option<&'a StatementFragment>,
+        /// The text as the client sent it, where the configuration or a rule asks for it.
+        raw_text: Option<&'a [u8]>,
+        /// What the policy said; `None` without one.
+        decision: Option<DecisionFields<'a>>,
+        /// What came of it.
+        outcome: Outcome<'a>,
+        /// Bytes of the answer that went to the client.
+        bytes: u64,
+        /// From the statement's way to the server until its end.
+        duration: Duration,
+    },
+    /// A policy file was read, or was refused.
+    PolicyLoaded {
+        /// The hash of the file.
+        hash: &'a str,
+        /// `loaded`, or what is wrong with it.
+        outcome: &'a str,
+    },
+}
+
+/// By which message of the protocol a statement came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// Query: the simple protocol.
+    Query,
+    /// Parse: prepared, not run.
+    Parse,
+    /// Execute: what was parsed is run.
+    Execute,
+    /// `FunctionCall`.
+    FunctionCall,
+}
+
+/// What the policy said.
+#[derive(Clone, Copy, Debug)]
+pub struct DecisionFields<'a> {
+    /// `allow` or `deny`.
+    pub verdict: &'a str,
+    /// The rule that decided.
+    pub rule: &'a str,
+    /// Rules in observe mode that would have denied, and the marks of `audit` rules.
+    pub marks: &'a [Arc<str>],
+    /// `low`, `medium`, `high` or `critical`.
+    pub risk: &'a str,
+    /// The hash of the policy file.
+    pub policy: &'a str,
+}
+
+/// What came of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// It completed.
+    Completed {
+        /// The command tag, as `UPDATE 3`.
+        tag: &'a str,
+        /// Rows that went to the client.
+        rows: u64,
+    },
+    /// A portal has more rows.
+    Suspended {
+        /// Rows that went to the client.
+        rows: u64,
+    },
+    /// The server refused it.
+    Failed {
+        /// The server's SQLSTATE.
+        sqlstate: &'a str,
+    },
+    /// The policy denied it.
+    Denied {
+        /// The SQLSTATE that the client was told.
+        sqlstate: &'a str,
+    },
+    /// The server skipped it, after an error of the pipeline.
+    Skipped,
+    /// The connection was lost before the answer: it may have run.
+    Cut,
+}
+
+impl Via {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Query, Self::Parse, Self::Execute, Self::FunctionCall];
+
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Parse => "parse",
+            Self::Execute => "execute",
+            Self::FunctionCall => "function_call",
+        }
+    }
+}
+
+impl Outcome<'_> {
+    /// Its word.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Completed { .. } => "completed",
+            Self::Suspended { .. } => "suspended",
+            Self::Failed { .. } => "failed",
+            Self::Denied { .. } => "denied",
+            Self::Skipped => "skipped",
+            Self::Cut => "cut",
+        }
+    }
+
+    fn encode(&self, buffer: &mut Buffer) {
+        line::text(buffer, "outcome", self.as_str(), MAX_VALUE);
+        match self {
+            Self::Completed { tag, rows } => {
+                line::text(buffer, "tag", tag, MAX_VALUE);
+                line::number(buffer, "rows", *rows);
+            }
+            Self::Suspended { rows } => line::number(buffer, "rows", *rows),
+            Self::Failed { sqlstate } | Self::Denied { sqlstate } => {
+                line::text(buffer, "sqlstate", sqlstate, MAX_VALUE);
+            }
+            Self::Skipped | Self::Cut => {}
+        }
+    }
+}
+
+impl Record<'_> {
+    /// The most that a record with these parts takes, in bytes: what to reserve for it. Never more
+    /// than [`MAX_LINE`].
+    pub fn room(
+        session: Option<&SessionFragment>,
+        statement: Option<&StatementFragment>,
+        raw_text: Option<&[u8]>,
+    ) -> usize {
+        let session = session.map_or(0, |session| session.encoded().len());
+        let statement = statement.map_or(0, |statement| statement.encoded().len());
+        // A byte is six in the worst case: a control character.
+        let raw_text = raw_text.map_or(0, |text| text.len().saturating_mul(6).min(MAX_RAW_TEXT));
+        (session + statement + raw_text + MAX_REST).min(MAX_LINE)
+    }
+
+    /// Writes all but the beginning, which is the store's, and the newline.
+    pub(crate) fn encode(&self, buffer: &mut Buffer) {
+        line::time(buffer, "time", self.time);
+        line::text(buffer, "event", self.event.as_str(), MAX_VALUE);
+        if let Some(session) = self.session {
+            buffer.extend(session.encoded());
+            line::number(buffer, "number", self.number);
+        }
+        self.event.encode(buffer);
+    }
+}
+
+impl Event<'_> {
+    /// Its word.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::SessionBegan => "session_began",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::SessionRefused { .. } => "session_refused",
+            Self::Statement { .. } => "statement",
+            Self::PolicyLoaded { .. } => "policy_loaded",
+        }
+    }
+
+    fn encode(&self, buffer: &mut Buffer) {
+        match self {
+            Self::SessionBegan => {}
+            Self::SessionEnded {
+                reason,
+                bytes_to_client,
+                bytes_to_server,
+                statements,
+                denied,
+                duration,
+            } => {
+                line::text(buffer, "reason", reason, MAX_VALUE);
+                line::number(buffer, "bytes_to_client", *bytes_to_client);
+                line::number(buffer, "bytes_to_server", *bytes_to_server);
+                line::number(buffer, "statements", *statements);
+                line::number(buffer, "denied", *denied);
+                line::number(buffer, "duration_us", micros(*duration));
+            }
+            Self::SessionRefused { sqlstate, reason } => {
+                line::text(buffer, "sqlstate", sqlstate, MAX_VALUE);
+                line::text(buffer, "reason", reason, MAX_VALUE);
+            }
+            Self::Statement {
+                via,
+                statement,
+                raw_text,
+                decision,
+                outcome,
+                bytes,
+                duration,
+            } => {
+                line::text(buffer, "via", via.as_str(), MAX_VALUE);
+                if let Some(statement) = statement {
+                    buffer.extend(statement.encoded());
+                }
+                if let Some(text) = raw_text {
+                    line::bytes(buffer, "raw_text", text, MAX_RAW_TEXT);
+                }
+                if let Some(decision) = decision {
+                    decision.encode(buffer);
+                }
+                outcome.encode(buffer);
+                line::number(buffer, "bytes", *bytes);
+                line::number(buffer, "duration_us", micros(*duration));
+            }
+            Self::PolicyLoaded { hash, outcome } => {
+                line::text(buffer, "policy", hash, MAX_VALUE);
+                line::text(buffer, "outcome", outcome, MAX_VALUE);
+            }
+        }
+    }
+}
+
+impl DecisionFields<'_> {
+    fn encode(&self, buffer: &mut Buffer) {
+        line::text(buffer, "verdict", self.verdict, MAX_VALUE);
+        line::text(buffer, "rule", self.rule, MAX_VALUE);
+        line::list(buffer, "marks", self.marks, MAX_MARKS);
+        line::text(buffer, "risk", self.risk, MAX_VALUE);
+        line::text(buffer, "policy", self.policy, MAX_VALUE);
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,397 @@
+//! Sees every statement of a session, has it decided and recorded.
+//!
+//! What the policy denies is not answered here: the message is replaced on its way by one of the same
+//! type that the server must refuse with no effect, because its text is a name that nobody else
+//! knows. The server then answers in order, fails the transaction as it would, and skips to the next
+//! Sync as it would; only the words of its error are exchanged for ours ([`Refused`]).
+
+mod collector;
+mod expected;
+mod from_client;
+mod from_server;
+mod governance;
+mod judgement;
+mod names;
+mod newcomer;
+mod recorder;
+mod refused;
+mod run;
+mod text;
+mod throttle;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use querycop_audit::{Outcome, WriteError};
+use querycop_policy::facts::{
+    Action, Attributes, Columns, Deallocation, Effect, Object, ObjectKind, Statement,
+};
+use querycop_sql::{Analysis, LexerSettings};
+use querycop_wire::frame::FrameError;
+use thiserror::Error;
+
+use expected::{Closed, Expected, Queue};
+use judgement::{Judge, Judgement};
+use names::Names;
+use recorder::{Recorder, Recording};
+use refused::{Reached, Why};
+use run::Run;
+use text::Text;
+
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+
+pub use collector::AuditCollector;
+pub use governance::GovernanceError;
+pub(crate) use governance::Governance;
+pub(crate) use newcomer::{Learned, Newcomer};
+pub(crate) use recorder::Unrecorded;
+
+/// What a session is under.
+pub(crate) struct Oversight {
+    shared: Arc<Shared>,
+    sees: Sees,
+    judge: Judge,
+    recorder: Option<Recorder>,
+    queue: Queue,
+    /// Prepared statements, of Parse and of PREPARE: they share their names.
+    prepared: Names<Text>,
+    portals: Names<Text>,
+    /// Counts Syncs and simple queries: what is sent between two of them stands or falls together.
+    batch: u64,
+    lexer: LexerSettings,
+    /// What was sent may change the lexer's settings: texts wait until it is answered.
+    lexer_in_doubt: bool,
+    /// They were changed in the transaction that is open, whose end may take that back.
+    lexer_changed: bool,
+    analyzing: Option<Pin<Box<dyn Future<Output = Arc<Analysis>> + Send>>>,
+    /// A name that nobody else knows: what is replaced is replaced by this.
+    nonce: String,
+    /// Texts that were seen lately, by their analyses.
+    texts: HashMap<usize, Arc<Text>>,
+    /// What a name stands for that nobody saw given.
+    unknown: Arc<Text>,
+    /// Answers of the server so far.
+    answers: u64,
+    /// The client's next message waits; so many answers had come when it began to.
+    client_waits: Option<u64>,
+    /// A record that could not be written.
+    broken: Option<WriteError>,
+    cut: Option<Cut>,
+    /// The key with which the server lets a statement be cancelled.
+    cancel_key: Option<querycop_wire::startup::CancelRequest>,
+}
+
+/// What is seen of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sees {
+    /// Every statement.
+    Statements,
+    /// Its beginning and its end: it speaks the replication protocol.
+    Nothing,
+}
+
+/// A statement that has reached a limit.
+#[derive(Debug)]
+struct Cut {
+    reached: Reached,
+    /// The request to cancel it, until the server has taken it.
+    request: Option<tokio::task::JoinHandle<()>>,
+    /// When it was asked for.
+    since: Instant,
+    /// The client has been told; the rest of the answer up to `ReadyForQuery` is left out.
+    told: bool,
+}
+
+/// Why a session can't go on.
+#[derive(Debug, Error)]
+pub(crate) enum RelayError {
+    /// What came can't be a message.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A message that must be understood can't be.
+    #[error("message '{}' can't be read", tag.escape_ascii())]
+    Message {
+        /// Its tag.
+        tag: u8,
+    },
+    /// The server answered what it was not asked.
+    #[error("unexpected answer '{}' of the server", tag.escape_ascii())]
+    OutOfStep {
+        /// Its tag.
+        tag: u8,
+    },
+    /// A record could not be written.
+    #[error("audit record can't be kept")]
+    Audit(#[from] WriteError),
+    /// Text was read by settings that were no longer the server's.
+    #[error("{name} changed while statements were on their way")]
+    LexerChanged {
+        /// Which setting.
+        name: &'static str,
+    },
+    /// A statement went on after it had been cancelled.
+    #[error("a statement did not end when it was cancelled")]
+    NotCancelled,
+}
+
+/// What is to become of a message.
+enum Step {
+    /// It goes on.
+    Pass,
+    /// It waits.
+    Wait,
+    /// It is left out, and this goes on.
+    Replace(Vec<u8>),
+}
+
+impl Oversight {
+    /// A session that begins; `None` if nothing has to be seen.
+    pub(crate) fn begin(
+        shared: &Arc<Shared>,
+        newcomer: &Newcomer<'_>,
+    ) -> Result<Option<Box<Self>>, Refusal> {
+        let governance = &shared.governance;
+        if !governance.sees_statements() {
+            return Ok(None);
+        }
+        let mut judge = Judge::new(
+            governance.policy(),
+            newcomer.principal(),
+            newcomer.search_path(),
+        );
+        let fragment = governance.audit().map(|_| newcomer.fragment());
+        let sees = if newcomer.is_replication() {
+            let connection = Effect {
+                action: Action::Replication,
+                subtype: "connection",
+                object: Object::hidden(ObjectKind::Nothing),
+                columns: Columns::default(),
+                attributes: Attributes::default(),
+            };
+            may_begin(judge.judge_effects(&[connection]))
+        } else {
+            Ok(())
+        };
+        let may_begin = sees.and_then(|()| may_begin(judge.judge_statement(newcomer.settings())));
+        if let Err(refusal) = may_begin {
+            if let (Some(store), Some(fragment)) = (governance.audit(), &fragment) {
+                Recorder::refuse(store, fragment, "42501", &refusal.to_string())?;
+            }
+            return Err(refusal);
+        }
+        let recorder = match (governance.audit(), fragment) {
+            (Some(store), Some(fragment)) => Some(Recorder::begin(Arc::clone(store), fragment)?),
+            _ => None,
+        };
+        let sees = if newcomer.is_replication() {
+            Sees::Nothing
+        } else {
+            Sees::Statements
+        };
+        Ok(Some(Box::new(Self {
+            shared: Arc::clone(shared),
+            sees,
+            judge,
+            recorder,
+            queue: Queue::default(),
+            prepared: Names::new(),
+            portals: Names::new(),
+            batch: 0,
+            lexer: newcomer.lexer(),
+            lexer_in_doubt: false,
+            lexer_changed: false,
+            analyzing: None,
+            nonce: nonce()?,
+            texts: HashMap::new(),
+            unknown: Arc::new(Text::unknown()),
+            answers: 0,
+            client_waits: None,
+            broken: None,
+            cut: None,
+            cancel_key: newcomer.cancel_key(),
+        })))
+    }
+
+    /// When the statement that runs now has to be cancelled.
+    pub(crate) fn deadline(&mut self) -> Option<Instant> {
+        if let Some(cut) = &self.cut {
+            return Some(cut.since + governance::CANCEL_GRACE);
+        }
+        let run = self.running()?;
+        let limit = run.limits()?.statement_time.as_ref()?;
+        Some(run.began + limit.max)
+    }
+
+    /// The deadline has passed.
+    pub(crate) fn deadline_passed(&mut self) -> Result<(), RelayError> {
+        if self.cut.is_some() {
+            return Err(RelayError::NotCancelled);
+        }
+        let limit = self
+            .running()
+            .and_then(|run| run.limits()?.statement_time.clone());
+        if let Some(limit) = limit {
+            self.cut(Reached::Time(limit));
+        }
+        Ok(())
+    }
+
+    /// Whether the client's side waits for what the server's side has just done.
+    pub(crate) fn client_may_go_on(&mut self) -> bool {
+        self.client_waits
+            .take_if(|seen| *seen != self.answers)
+            .is_some()
+    }
+
+    /// The session is over: what was not answered is recorded, and the end.
+    pub(crate) fn end(&mut self, reason: &str, to_client: u64, to_server: u64) -> Result<(), WriteError> {
+        let left: Vec<_> = self.queue.drain().collect();
+        let mut outcome = Ok(());
+        for expected in left {
+            outcome = outcome.and(self.unanswered(expected, Outcome::Cut));
+        }
+        match &mut self.recorder {
+            Some(recorder) => outcome.and(recorder.end(reason, to_client, to_server)),
+            None => outcome,
+        }
+    }
+
+    /// The run that the server is at.
+    fn running(&mut self) -> Option<&mut Run> {
+        match self.queue.front()? {
+            Expected::Query(run) | Expected::FunctionCall(run) | Expected::Execute { run, .. } => {
+                Some(run)
+            }
+            Expected::Parse { .. }
+            | Expected::Bind { .. }
+            | Expected::Describe
+            | Expected::Close(_)
+            | Expected::Sync { .. } => None,
+        }
+    }
+
+    /// A message that the server will not answer any more.
+    fn unanswered(&mut self, expected: Expected, outcome: Outcome<'_>) -> Result<(), WriteError> {
+        match expected {
+            Expected::Parse { name, run, .. } => match &run.refused {
+                Some(_) => self.record_rest(run, outcome),
+                None => {
+                    self.prepared.failed(&name);
+                    Ok(())
+                }
+            },
+            Expected::Bind { portal, bound } => {
+                self.not_bound(&portal, &bound);
+                Ok(())
+            }
+            Expected::Execute { run, .. } | Expected::Query(run) | Expected::FunctionCall(run) => {
+                self.record_rest(run, outcome)
+            }
+            Expected::Close(Closed::Statement(_) | Closed::Portal(_))
+            | Expected::Describe
+            | Expected::Sync { .. } => Ok(()),
+        }
+    }
+
+    /// Records what is left of a run, with the same outcome for all of its statements.
+    fn record_rest(&mut self, mut run: Run, outcome: Outcome<'_>) -> Result<(), WriteError> {
+        let count = run.text.as_ref().map_or(1, |text| text.len());
+        let mut recorded = Ok(());
+        for place in run.next..count {
+            recorded = recorded.and(self.record(&mut run, None, place, outcome));
+        }
+        for preparing in run.prepares.drain(..) {
+            self.prepared.failed(preparing.name.as_bytes());
+        }
+        recorded
+    }
+
+    fn record(
+        &mut self,
+        run: &mut Run,
+        text: Option<&Text>,
+        place: usize,
+        outcome: Outcome<'_>,
+    ) -> Result<(), WriteError> {
+        let Some(recorder) = &mut self.recorder else {
+            return Ok(());
+        };
+        if let Some(refused) = &run.refused
+            && matches!(refused.why, Why::NoRecord)
+        {
+            // That is why it was refused; it is counted.
+            return Ok(());
+        }
+        recorder.statement(Recording {
+            run,
+            text,
+            place,
+            outcome,
+        })
+    }
+
+    /// The server has completed a statement: follows what it did to the session.
+    fn completed(&mut self, run: &mut Run, text: &Text, place: usize) {
+        let Some(statement) = text.analysis.facts.statements.get(place) else {
+            return;
+        };
+        self.judge.search_path.completed(statement);
+        if let Some(at) = run.prepares.iter().position(|one| one.place == place) {
+            let preparing = run.prepares.swap_remove(at);
+            self.prepared
+                .confirmed(preparing.name.as_bytes(), &preparing.text);
+        }
+        match &statement.deallocates {
+            Some(Deallocation::One(name)) => self.prepared.closed(name.as_bytes()),
+            Some(Deallocation::All) => self.prepared.all_closed(),
+            None => {}
+        }
+    }
+}
+
+/// A name that nobody else knows.
+fn nonce() -> Result<String, Refusal> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Refusal::NoRandomness)?;
+    Ok(format!(
+        "querycop_refused_{:032x}",
+        u128::from_be_bytes(bytes)
+    ))
+}
+
+/// Whether what a session asks for at its start is allowed.
+fn may_begin(judgement: Option<Arc<Judgement>>) -> Result<(), Refusal> {
+    let Some(judgement) = judgement else {
+        return Ok(());
+    };
+    let Some((_, decision)) = judgement.denied() else {
+        return Ok(());
+    };
+    let denial = decision.denial.as_deref();
+    let message = match denial {
+        Some(denial) => denial.message.to_string(),
+        None => format!("denied by policy rule \"{}\"", decision.rule),
+    };
+    Err(Refusal::Denied {
+        rule: decision.rule.to_string(),
+        message,
+        detail: denial.and_then(|denial| denial.detail.as_deref().map(str::to_owned)),
+        hint: denial.and_then(|denial| denial.hint.as_deref().map(str::to_owned)),
+    })
+}
+
+/// Whether a statement can change how texts are read.
+fn may_change_lexer(statement: &Statement) -> bool {
+    statement.settings.iter().any(|change| {
+        change.name.as_deref().is_none_or(|name| {
+            matches!(
+                name,
+                "client_encoding" | "standard_conforming_strings"
+            )
+        })
+    })
+}

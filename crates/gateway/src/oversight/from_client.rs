@@ -1,0 +1,533 @@
+//! What the client sends: each statement is judged, and noted for the server's answer.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use querycop_audit::{Outcome, Via};
+use querycop_policy::facts::{
+    Action, Attributes, Columns, Effect, Object, ObjectKind, Unreadable,
+};
+use querycop_policy::{AuditText, Limits};
+use querycop_serve::{BUFFER_SIZE, Passage, Then};
+use querycop_sql::Analysis;
+use querycop_wire::frame::{self, Header};
+use querycop_wire::frontend::{self, Bind, Close, Execute, Parse, Query, Target};
+use querycop_wire::tag::frontend as tag;
+
+use super::expected::{Bound, Closed, End, Expected};
+use super::judgement::Judgement;
+use super::names::Sole;
+use super::refused::{Refused, Why};
+use super::run::{Preparing, Run};
+use super::text::{Recorded, Text};
+use super::{Oversight, RelayError, Sees, Step, may_change_lexer};
+use crate::conversation::Conversation;
+
+/// Bytes of a `Parse` beside its text: name and parameter types.
+const BESIDE_TEXT: usize = 300 << 10;
+
+/// Texts that a session keeps at hand.
+const TEXTS_AT_HAND: usize = 128;
+
+impl Oversight {
+    /// Looks at what the client has sent.
+    pub(crate) fn from_client(
+        &mut self,
+        conversation: &mut Conversation,
+        bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Passage, RelayError> {
+        if self.sees == Sees::Nothing {
+            return conversation.from_client(bytes);
+        }
+        let mut at = conversation.client_continues(bytes.len());
+        while let Some(header) = Header::decode(&bytes[at..], frame::MAX_LEN)? {
+            let total = header.total();
+            let available = bytes.len() - at;
+            if total > available && let Some(then) = self.needs(header, bytes.len() - at) {
+                return Ok(Passage { cleared: at, then });
+            }
+            let body = &bytes[at + Header::LEN..at + total.min(available)];
+            let step = if total > available && is_text(header.tag) {
+                self.overlong(header, body)?
+            } else {
+                self.message(header.tag, body, cx)?
+            };
+            match step {
+                Step::Pass => {
+                    self.note_sent(conversation, header.tag);
+                    at += total.min(available);
+                    conversation.client_sends_on(total.saturating_sub(available));
+                }
+                Step::Wait => {
+                    self.client_waits = Some(self.answers);
+                    let then = Then::Wait;
+                    return Ok(Passage { cleared: at, then });
+                }
+                Step::Replace(put) => {
+                    self.note_sent(conversation, header.tag);
+                    let then = Then::Replace { skip: total, put };
+                    return Ok(Passage { cleared: at, then });
+                }
+            }
+        }
+        Ok(Passage::of(at))
+    }
+
+    /// What has to come before a message that is not all there can be looked at.
+    fn needs(&self, header: Header, available: usize) -> Option<Then> {
+        let total = header.total();
+        if total <= BUFFER_SIZE {
+            return Some(Then::Read);
+        }
+        let readable = self.shared.governance.analyzer().max_text_bytes() + BESIDE_TEXT;
+        if is_text(header.tag) && total <= readable {
+            return Some(Then::Grow { size: total });
+        }
+        // Its beginning is enough, but the names in it have to be whole.
+        let is_read = matches!(header.tag, tag::BIND | tag::EXECUTE | tag::CLOSE);
+        ((is_read || is_text(header.tag)) && available < BUFFER_SIZE).then_some(Then::Read)
+    }
+
+    fn note_sent(&self, conversation: &mut Conversation, tag: u8) {
+        // What the server skips it does not answer.
+        if !self.queue.skips() || tag == tag::SYNC {
+            conversation.client_said(tag);
+        }
+    }
+
+    /// Looks at one message. Of one that is larger than a buffer the body is only the beginning.
+    fn message(
+        &mut self,
+        tag: u8,
+        body: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Step, RelayError> {
+        if !self.queue.has_room() {
+            return Ok(Step::Wait);
+        }
+        match tag {
+            tag::QUERY => Ok(self.query(body, cx)),
+            tag::PARSE => Ok(self.parse(body, cx)),
+            tag::BIND => self.bind(body),
+            tag::EXECUTE => self.execute(body),
+            tag::FUNCTION_CALL => Ok(self.function_call()),
+            tag::DESCRIBE => {
+                self.expect(Expected::Describe);
+                Ok(Step::Pass)
+            }
+            tag::CLOSE => self.close(body),
+            tag::SYNC => {
+                self.batch += 1;
+                self.queue.sync();
+                Ok(Step::Pass)
+            }
+            tag::COPY_DONE | tag::COPY_FAIL => {
+                self.queue.copy_ends();
+                Ok(Step::Pass)
+            }
+            _ => Ok(Step::Pass),
+        }
+    }
+
+    fn query(&mut self, body: &[u8], cx: &mut Context<'_>) -> Step {
+        let Ok(query) = Query::decode(body) else {
+            self.batch += 1;
+            let run = self.malformed(Via::Query);
+            return self.send_query(run);
+        };
+        let Some(analysis) = self.analysis(query.text, cx) else {
+            return Step::Wait;
+        };
+        self.batch += 1;
+        let run = self.run(Via::Query, &analysis, query.text);
+        self.send_query(run)
+    }
+
+    fn send_query(&mut self, mut run: Run) -> Step {
+        self.sent(&mut run);
+        let refused = run.refused.is_some();
+        self.expect(Expected::Query(run));
+        if !refused {
+            return Step::Pass;
+        }
+        let mut put = Vec::new();
+        frontend::query(&mut put, self.nonce.as_bytes());
+        Step::Replace(put)
+    }
+
+    fn parse(&mut self, body: &[u8], cx: &mut Context<'_>) -> Step {
+        let Ok(parse) = Parse::decode(body) else {
+            let name: Box<[u8]> = body.split(|byte| *byte == 0).next().unwrap_or_default().into();
+            let run = self.malformed(Via::Parse);
+            return self.send_parse(name, run);
+        };
+        if !self.prepared.has_room(parse.name) {
+            return Step::Wait;
+        }
+        let Some(analysis) = self.analysis(parse.query, cx) else {
+            return Step::Wait;
+        };
+        let run = self.run(Via::Parse, &analysis, parse.query);
+        self.send_parse(parse.name.into(), run)
+    }
+
+    fn send_parse(&mut self, name: Box<[u8]>, run: Run) -> Step {
+        let refused = run.refused.is_some();
+        let mut put = Vec::new();
+        if refused {
+            frontend::parse(&mut put, &name, self.nonce.as_bytes());
+        }
+        let text = match &run.text {
+            Some(text) => Arc::clone(text),
+            None => Arc::new(Text::new(Arc::default(), b"", Recorded::No)),
+        };
+        // A text that is replaced never comes to be under that name.
+        if !refused {
+            self.doubt_lexer(&text);
+        }
+        if !refused && !self.queue.skips() {
+            self.prepared.sent(&name, &text, Some(self.batch));
+        }
+        self.expect(Expected::Parse { name, text, run });
+        if refused { Step::Replace(put) } else { Step::Pass }
+    }
+
+    fn bind(&mut self, body: &[u8]) -> Result<Step, RelayError> {
+        let bind = Bind::decode(body).map_err(|_| RelayError::Message { tag: tag::BIND })?;
+        if !self.portals.has_room(bind.portal) {
+            return Ok(Step::Wait);
+        }
+        if self.queue.skips() {
+            return Ok(Step::Pass);
+        }
+        let sole = match self.prepared.sole(bind.statement, self.batch) {
+            Sole::None => Some(Arc::clone(&self.unknown)),
+            Sole::One(text) => Some(text),
+            Sole::Many => None,
+        };
+        let bound = if let Some(text) = sole {
+            self.portals.sent(bind.portal, &text, Some(self.batch));
+            Bound::To(text)
+        } else {
+            let mut count = 0;
+            for text in self.prepared.candidates(bind.statement, self.batch) {
+                self.portals.sent(bind.portal, text, None);
+                count += 1;
+            }
+            Bound::Named {
+                statement: bind.statement.into(),
+                candidates: count,
+            }
+        };
+        self.expect(Expected::Bind {
+            portal: bind.portal.into(),
+            bound,
+        });
+        Ok(Step::Pass)
+    }
+
+    fn execute(&mut self, body: &[u8]) -> Result<Step, RelayError> {
+        let execute =
+            Execute::decode(body).map_err(|_| RelayError::Message { tag: tag::EXECUTE })?;
+        let mut run = match self.portals.sole(execute.portal, self.batch) {
+            Sole::One(text) => {
+                let judgement = self.judge.judge(&text.analysis, &self.prepared, self.batch);
+                self.admitted(Run::new(Via::Execute, Some(text), judgement))
+            }
+            Sole::Many => self.execute_any(execute.portal),
+            Sole::None => {
+                let unknown = [Effect::unknown("portal")];
+                let judgement = self.judge.judge_effects(&unknown);
+                self.admitted(Run::new(Via::Execute, None, judgement))
+            }
+        };
+        self.sent(&mut run);
+        let refused = run.refused.is_some();
+        self.expect(Expected::Execute {
+            portal: execute.portal.into(),
+            run,
+        });
+        if !refused {
+            return Ok(Step::Pass);
+        }
+        let mut put = Vec::new();
+        frontend::execute(&mut put, self.nonce.as_bytes());
+        Ok(Step::Replace(put))
+    }
+
+    /// Nobody knows yet what the portal will be: all that it can be must be allowed.
+    fn execute_any(&mut self, portal: &[u8]) -> Run {
+        let candidates: Vec<_> = self
+            .portals
+            .candidates(portal, self.batch)
+            .cloned()
+            .collect();
+        let mut strictest = None;
+        for text in candidates {
+            let judgement = self
+                .judge
+                .judge(&text.analysis, &self.prepared, self.batch);
+            let denied = judgement
+                .as_ref()
+                .is_some_and(|judgement| judgement.denied().is_some());
+            // Whatever it is, what it may do to the session counts.
+            self.doubt_lexer(&text);
+            if denied {
+                return self.admitted(Run::new(Via::Execute, Some(text), judgement));
+            }
+            strictest = judgement;
+        }
+        self.admitted(Run::new(Via::Execute, None, strictest))
+    }
+
+    fn function_call(&mut self) -> Step {
+        self.batch += 1;
+        let effect = Effect {
+            action: Action::Call,
+            subtype: "function_call",
+            object: Object::hidden(ObjectKind::Function),
+            columns: Columns::default(),
+            attributes: Attributes::default(),
+        };
+        let judgement = self.judge.judge_effects(&[effect]);
+        let run = self.admitted(Run::new(Via::FunctionCall, None, judgement));
+        let refused = run.refused.is_some();
+        self.expect(Expected::FunctionCall(run));
+        if !refused {
+            return Step::Pass;
+        }
+        let mut put = Vec::new();
+        frontend::query(&mut put, self.nonce.as_bytes());
+        Step::Replace(put)
+    }
+
+    fn close(&mut self, body: &[u8]) -> Result<Step, RelayError> {
+        let close = Close::decode(body).map_err(|_| RelayError::Message { tag: tag::CLOSE })?;
+        self.expect(Expected::Close(match close.target {
+            Target::Statement(name) => Closed::Statement(name.into()),
+            Target::Portal(name) => Closed::Portal(name.into()),
+        }));
+        Ok(Step::Pass)
+    }
+
+    /// A text that is longer than what is read: under a policy it is refused, else it passes.
+    fn overlong(&mut self, header: Header, body: &[u8]) -> Result<Step, RelayError> {
+        let name_and_text = match header.tag {
+            tag::PARSE => {
+                let end = body.iter().position(|byte| *byte == 0);
+                let end = end.ok_or(RelayError::Message { tag: header.tag })?;
+                (&body[..end], &body[end + 1..])
+            }
+            _ => (&body[..0], body),
+        };
+        let (name, beginning) = name_and_text;
+        let analyzer = self.shared.governance.analyzer();
+        let analysis = analyzer.refuse(Unreadable::TooLong, beginning, self.lexer);
+        Ok(if header.tag == tag::PARSE {
+            let run = self.run(Via::Parse, &analysis, b"");
+            self.send_parse(name.into(), run)
+        } else {
+            self.batch += 1;
+            let run = self.run(Via::Query, &analysis, b"");
+            self.send_query(run)
+        })
+    }
+
+    /// The analysis of a text, or `None` while it has to wait.
+    fn analysis(&mut self, text: &[u8], cx: &mut Context<'_>) -> Option<Arc<Analysis>> {
+        let analyzer = Arc::clone(self.shared.governance.analyzer());
+        if self.lexer_in_doubt {
+            match self.queue.end() {
+                End::Nothing => self.lexer_in_doubt = self.lexer_changed,
+                // The server will answer all of it without another word of the client.
+                End::Synced => return None,
+                End::Open => {
+                    return Some(analyzer.refuse(Unreadable::Encoding, text, self.lexer));
+                }
+            }
+        }
+        if let Some(analyzing) = &mut self.analyzing {
+            let Poll::Ready(analysis) = analyzing.as_mut().poll(cx) else {
+                return None;
+            };
+            self.analyzing = None;
+            return Some(analysis);
+        }
+        if let Some(analysis) = analyzer.analyze_at_once(text, self.lexer) {
+            return Some(analysis);
+        }
+        let (text, lexer) = (text.to_vec(), self.lexer);
+        let mut analyzing = Box::pin(async move { analyzer.analyze(&text, lexer).await });
+        match analyzing.as_mut().poll(cx) {
+            Poll::Ready(analysis) => Some(analysis),
+            Poll::Pending => {
+                self.analyzing = Some(analyzing);
+                None
+            }
+        }
+    }
+
+    /// A run of a text, judged and admitted or refused.
+    fn run(&mut self, via: Via, analysis: &Arc<Analysis>, bytes: &[u8]) -> Run {
+        let judgement = self.judge.judge(analysis, &self.prepared, self.batch);
+        let text = self.text(analysis, bytes, judgement.as_deref());
+        self.admitted(Run::new(via, Some(text), judgement))
+    }
+
+    /// A text; one that was seen lately is at hand.
+    fn text(
+        &mut self,
+        analysis: &Arc<Analysis>,
+        bytes: &[u8],
+        judgement: Option<&Judgement>,
+    ) -> Arc<Text> {
+        let asks_for_raw = judgement.is_some_and(|judgement| {
+            judgement
+                .decisions
+                .iter()
+                .any(|decision| decision.text == Some(AuditText::Raw))
+        });
+        let recorded = match self.shared.governance.recorded() {
+            Recorded::Redacted if asks_for_raw => Recorded::Raw,
+            recorded => recorded,
+        };
+        if recorded == Recorded::Raw {
+            return Arc::new(Text::new(Arc::clone(analysis), bytes, recorded));
+        }
+        let key = Arc::as_ptr(analysis).addr();
+        if let Some(text) = self.texts.get(&key) {
+            return Arc::clone(text);
+        }
+        let text = Arc::new(Text::new(Arc::clone(analysis), bytes, recorded));
+        if self.texts.len() >= TEXTS_AT_HAND {
+            self.texts.clear();
+        }
+        self.texts.insert(key, Arc::clone(&text));
+        text
+    }
+
+    /// A run that goes to the server, or the reason why it doesn't.
+    fn admitted(&mut self, mut run: Run) -> Run {
+        if let Some(judgement) = &run.judgement
+            && let Some((place, decision)) = judgement.denied()
+        {
+            let unreadable = run
+                .text
+                .as_ref()
+                .and_then(|text| text.analysis.facts.unreadable);
+            run.refused = Some(Refused {
+                why: Why::Denied {
+                    denial: decision.denial.clone(),
+                    rule: Arc::clone(&decision.rule),
+                    unreadable,
+                },
+                place,
+            });
+        } else if let Err(why) = self.throttled(&mut run) {
+            run.refused = Some(Refused { why, place: 0 });
+        }
+        if let Some(recorder) = &self.recorder
+            && recorder.reserve(&mut run).is_err()
+        {
+            run.refused = Some(Refused {
+                why: Why::NoRecord,
+                place: 0,
+            });
+        }
+        if let Some(refused) = &run.refused {
+            self.shared.metrics.statement_refused(refused.kind());
+        }
+        run
+    }
+
+    /// Counts the run among those of its user, where a rule limits them.
+    fn throttled(&self, run: &mut Run) -> Result<(), Why> {
+        // What is parsed is counted when it is executed.
+        if run.via == Via::Parse {
+            return Ok(());
+        }
+        let Some(judgement) = &run.judgement else {
+            return Ok(());
+        };
+        let mut limits = Limits::default();
+        for decision in &judgement.decisions {
+            if decision.limits.rate.is_some() || decision.limits.concurrent.is_some() {
+                limits.tighten(&decision.limits);
+            }
+        }
+        let throttle = self.shared.governance.throttle();
+        run.running = throttle.begin(self.judge.user(), &limits, Instant::now())?;
+        Ok(())
+    }
+
+    /// Notes what a run that goes to the server may do to the session.
+    fn sent(&mut self, run: &mut Run) {
+        if run.refused.is_some() || self.queue.skips() {
+            return;
+        }
+        let Some(text) = run.text.clone() else {
+            return;
+        };
+        self.doubt_lexer(&text);
+        for (place, statement) in text.analysis.facts.statements.iter().enumerate() {
+            self.judge.search_path.may_change(statement);
+            let Some(preparation) = &statement.prepares else {
+                continue;
+            };
+            let prepared = Arc::new(text.prepared(place, preparation));
+            self.prepared
+                .sent(preparation.name.as_bytes(), &prepared, None);
+            run.prepares.push(Preparing {
+                place,
+                name: preparation.name.clone(),
+                text: prepared,
+            });
+        }
+    }
+
+    fn doubt_lexer(&mut self, text: &Text) {
+        let statements = &text.analysis.facts.statements;
+        self.lexer_in_doubt |= statements.iter().any(|one| may_change_lexer(one));
+    }
+
+    fn malformed(&mut self, via: Via) -> Run {
+        let mut run = self.admitted(Run::new(via, None, None));
+        if run.refused.is_none() {
+            run.refused = Some(Refused {
+                why: Why::Malformed,
+                place: 0,
+            });
+            self.shared.metrics.statement_refused("malformed");
+        }
+        run
+    }
+
+    /// Notes that the server will answer, unless it skips.
+    fn expect(&mut self, expected: Expected) {
+        if !self.queue.skips() {
+            self.queue.push(expected);
+            return;
+        }
+        let skipped = match expected {
+            Expected::Execute { run, .. } | Expected::Query(run) | Expected::FunctionCall(run) => {
+                self.record_rest(run, Outcome::Skipped)
+            }
+            Expected::Parse { .. }
+            | Expected::Bind { .. }
+            | Expected::Describe
+            | Expected::Close(_)
+            | Expected::Sync { .. } => Ok(()),
+        };
+        // It can't fail for want of room: that was reserved. A disk that breaks ends the session.
+        if let Err(error) = skipped {
+            self.broken.get_or_insert(error);
+        }
+    }
+}
+
+/// Whether a message carries SQL.
+fn is_text(tag: u8) -> bool {
+    matches!(tag, tag::QUERY | tag::PARSE)
+}

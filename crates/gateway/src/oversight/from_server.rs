@@ -1,0 +1,570 @@
+//! What the server answers: each answer is matched with what was asked, and recorded.
+
+use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Context;
+
+use querycop_audit::Outcome;
+use querycop_policy::TransactionState;
+use querycop_serve::{BUFFER_SIZE, Passage, Then};
+use querycop_sql::{ClientEncoding, StandardConformingStrings};
+use querycop_wire::backend::{CommandComplete, ParameterStatus};
+use querycop_wire::error_response::{ErrorResponse, ErrorView};
+use querycop_wire::frame::{self, Header};
+use querycop_wire::tag::backend as tag;
+
+use super::expected::{Bound, Closed, Copy, Expected};
+use super::refused::{Reached, Why};
+use super::run::Run;
+use super::text::Text;
+use super::{Cut, Oversight, RelayError, Sees, Step};
+use crate::cancel;
+use crate::conversation::Conversation;
+
+/// What an error of the server is to the client.
+enum Words {
+    /// The server's.
+    Theirs,
+    /// Ours.
+    Ours(ErrorResponse),
+}
+
+impl Oversight {
+    /// Looks at what the server has sent.
+    pub(crate) fn from_server(
+        &mut self,
+        conversation: &mut Conversation,
+        bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Passage, RelayError> {
+        if self.sees == Sees::Nothing {
+            return conversation.from_server(bytes);
+        }
+        if let Some(error) = self.broken.take() {
+            return Err(error.into());
+        }
+        let mut at = conversation.server_continues(bytes.len());
+        while let Some(header) = Header::decode(&bytes[at..], frame::MAX_LEN)? {
+            let total = header.total();
+            let available = bytes.len() - at;
+            if total > available && total <= BUFFER_SIZE {
+                break;
+            }
+            let here = total.min(available);
+            let body = &bytes[at + Header::LEN..at + here];
+            match self.answer(header, body, cx)? {
+                Step::Pass => {
+                    conversation.server_said(header.tag, body);
+                    at += here;
+                    conversation.server_sends_on(total - here);
+                }
+                Step::Wait => {
+                    let then = Then::Wait;
+                    return Ok(Passage { cleared: at, then });
+                }
+                Step::Replace(put) => {
+                    let then = Then::Replace { skip: total, put };
+                    return Ok(Passage { cleared: at, then });
+                }
+            }
+        }
+        Ok(Passage::of(at))
+    }
+
+    /// Looks at one message. Of one that is larger than a buffer the body is only the beginning.
+    fn answer(
+        &mut self,
+        header: Header,
+        body: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Step, RelayError> {
+        let tag = header.tag;
+        match tag {
+            tag::DATA_ROW | tag::COPY_DATA => return Ok(self.row(header)),
+            tag::NOTICE_RESPONSE | tag::NOTIFICATION_RESPONSE => return Ok(Step::Pass),
+            tag::PARAMETER_STATUS => return self.parameter(body),
+            tag::READY_FOR_QUERY => return self.ready(body, cx),
+            tag::ERROR_RESPONSE => return self.failed(body),
+            tag::PARSE_COMPLETE => self.parsed()?,
+            tag::BIND_COMPLETE => self.bound()?,
+            tag::CLOSE_COMPLETE => self.closed()?,
+            tag::NO_DATA | tag::ROW_DESCRIPTION => {
+                if let Some(Expected::Describe) = self.queue.front() {
+                    self.pop();
+                }
+            }
+            tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED => {
+                if let Some(words) = self.ended(tag, body)? {
+                    return Ok(Step::Replace(words));
+                }
+            }
+            tag::FUNCTION_CALL_RESPONSE => self.function_returned()?,
+            tag::COPY_IN_RESPONSE | tag::COPY_BOTH_RESPONSE => {
+                if let Some(run) = self.running() {
+                    run.copy = Copy::Begun;
+                }
+            }
+            _ => {}
+        }
+        Ok(self.unless_told())
+    }
+
+    /// After a client was told that its statement is cut short, the rest of the answer is not for it.
+    fn unless_told(&self) -> Step {
+        match &self.cut {
+            Some(cut) if cut.told => Step::Replace(Vec::new()),
+            _ => Step::Pass,
+        }
+    }
+
+    /// A row of a result.
+    fn row(&mut self, header: Header) -> Step {
+        if self.cut.is_some() {
+            return Step::Replace(Vec::new());
+        }
+        let Some(run) = self.running() else {
+            return Step::Pass;
+        };
+        let bytes = run.bytes + header.total() as u64;
+        let reached = run.limits().and_then(|limits| {
+            let rows = limits.rows.as_ref().filter(|limit| run.rows >= limit.max);
+            let rows = rows.map(|limit| Reached::Rows(limit.clone()));
+            rows.or_else(|| {
+                let limit = limits.bytes.as_ref().filter(|limit| bytes > limit.max)?;
+                Some(Reached::Bytes(limit.clone()))
+            })
+        });
+        if let Some(reached) = reached {
+            self.cut(reached);
+            return Step::Replace(Vec::new());
+        }
+        run.rows += 1;
+        run.bytes = bytes;
+        Step::Pass
+    }
+
+    /// Has the server cancel the statement that it runs; the client gets no more of it.
+    pub(super) fn cut(&mut self, reached: Reached) {
+        self.shared.metrics.statement_cut(reached.kind());
+        let request = self.cancel_key.clone().map(|key| {
+            let shared = Arc::clone(&self.shared);
+            tokio::spawn(async move { cancel::send(&shared, &key).await })
+        });
+        self.cut = Some(Cut {
+            reached,
+            request,
+            since: std::time::Instant::now(),
+            told: false,
+        });
+    }
+
+    fn parsed(&mut self) -> Result<(), RelayError> {
+        match self.pop() {
+            Some(Expected::Parse { name, text, run }) if run.refused.is_none() => {
+                self.prepared.confirmed(&name, &text);
+                Ok(())
+            }
+            _ => Err(out_of_step(tag::PARSE_COMPLETE)),
+        }
+    }
+
+    fn bound(&mut self) -> Result<(), RelayError> {
+        let Some(Expected::Bind { portal, bound }) = self.pop() else {
+            return Err(out_of_step(tag::BIND_COMPLETE));
+        };
+        match bound {
+            Bound::To(text) => self.portals.confirmed(&portal, &text),
+            Bound::Named {
+                statement,
+                candidates,
+            } => {
+                let text = match self.prepared.exact(&statement) {
+                    Some(text) => Arc::clone(text),
+                    None => Arc::clone(&self.unknown),
+                };
+                self.portals.confirmed(&portal, &text);
+                for _ in 1..candidates {
+                    self.portals.failed(&portal);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn closed(&mut self) -> Result<(), RelayError> {
+        match self.pop() {
+            Some(Expected::Close(Closed::Statement(name))) => self.prepared.closed(&name),
+            Some(Expected::Close(Closed::Portal(name))) => self.portals.closed(&name),
+            _ => return Err(out_of_step(tag::CLOSE_COMPLETE)),
+        }
+        Ok(())
+    }
+
+    fn function_returned(&mut self) -> Result<(), RelayError> {
+        let Some(Expected::FunctionCall(_)) = self.queue.front() else {
+            return Err(out_of_step(tag::FUNCTION_CALL_RESPONSE));
+        };
+        let (tag, rows) = ("FUNCTION CALL", 1);
+        self.answered(Outcome::Completed { tag, rows })?;
+        Ok(())
+    }
+
+    /// A statement has ended; gives what the client gets instead, if its end was not in order.
+    fn ended(&mut self, tag: u8, body: &[u8]) -> Result<Option<Vec<u8>>, RelayError> {
+        let Some(run) = self.running() else {
+            return Err(out_of_step(tag));
+        };
+        // The server must refuse it: a server that runs it is not to be trusted.
+        if run.refused.is_some() {
+            return Err(out_of_step(tag));
+        }
+        if run.copy == Copy::Begun {
+            self.copied_to_server();
+        }
+        if let Some(cut) = &self.cut
+            && !cut.told
+        {
+            return self.cut_too_late().map(Some);
+        }
+        match tag {
+            tag::COMMAND_COMPLETE => {
+                let complete = CommandComplete::decode(body)
+                    .map_err(|_| RelayError::Message { tag })?;
+                let sent = self.running().map_or(0, |run| run.rows);
+                let rows = complete.rows().unwrap_or(sent);
+                let tag = String::from_utf8_lossy(complete.tag());
+                self.answered(Outcome::Completed { tag: &tag, rows })?;
+            }
+            tag::PORTAL_SUSPENDED => {
+                let rows = self.running().map_or(0, |run| run.rows);
+                self.answered(Outcome::Suspended { rows })?;
+            }
+            // There was nothing to run.
+            _ => {
+                if let Some(Expected::Execute { .. }) = self.queue.front() {
+                    self.pop();
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The statement was complete before the request to cancel it came.
+    fn cut_too_late(&mut self) -> Result<Vec<u8>, RelayError> {
+        let Some(cut) = &mut self.cut else {
+            return Ok(Vec::new());
+        };
+        cut.told = true;
+        let code = cut.reached.code();
+        let mut words = Vec::new();
+        cut.reached.response().encode(&mut words);
+        self.answered(Outcome::Failed {
+            sqlstate: code.as_str(),
+        })?;
+        Ok(words)
+    }
+
+    fn copied_to_server(&mut self) {
+        // The one that copies is at the front, behind it the Syncs that the copy swallowed.
+        if let Some(Expected::Execute { .. }) = self.queue.front()
+            && let Some(copying) = self.queue.pop()
+        {
+            self.queue.copied();
+            self.queue.put_back(copying);
+        }
+    }
+
+    /// The statement that runs has come to its end: it is recorded, and the next one's turn comes.
+    fn answered(&mut self, outcome: Outcome<'_>) -> Result<(), RelayError> {
+        match self.queue.pop() {
+            Some(Expected::Execute { portal, mut run }) => {
+                let text = self.text_of(&portal, &run);
+                self.settle(&mut run, text.as_deref(), outcome)?;
+                for preparing in run.prepares.drain(..) {
+                    self.prepared.failed(preparing.name.as_bytes());
+                }
+                self.next_turn();
+            }
+            Some(Expected::Query(mut run)) => {
+                let text = run.text.clone();
+                self.settle(&mut run, text.as_deref(), outcome)?;
+                run.advance();
+                self.queue.put_back(Expected::Query(run));
+            }
+            Some(Expected::FunctionCall(mut run)) => {
+                self.settle(&mut run, None, outcome)?;
+                run.advance();
+                self.queue.put_back(Expected::FunctionCall(run));
+            }
+            Some(other) => self.queue.put_back(other),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// What a portal turned out to run.
+    fn text_of(&self, portal: &[u8], run: &Run) -> Option<Arc<Text>> {
+        match &run.text {
+            Some(text) => Some(Arc::clone(text)),
+            None => self.portals.exact(portal).map(Arc::clone),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        run: &mut Run,
+        text: Option<&Text>,
+        outcome: Outcome<'_>,
+    ) -> Result<(), RelayError> {
+        let place = run.next;
+        self.record(run, text, place, outcome)?;
+        if let (Outcome::Completed { .. }, Some(text)) = (outcome, text) {
+            self.completed(run, text, place);
+        }
+        Ok(())
+    }
+
+    /// The server has refused something.
+    fn failed(&mut self, body: &[u8]) -> Result<Step, RelayError> {
+        let error = ErrorView::decode(body).ok();
+        let code = error.and_then(|error| error.code()).unwrap_or("XX000");
+        self.judge.search_path.failed();
+        let words = self.words(body);
+        let copy = self.running().map_or(Copy::NotBegun, |run| run.copy);
+        match self.queue.pop() {
+            Some(Expected::Query(run)) => self.query_failed(run, code)?,
+            Some(Expected::FunctionCall(mut run)) => {
+                let outcome = outcome_of(&run, code);
+                self.record(&mut run, None, 0, outcome)?;
+                run.advance();
+                self.queue.put_back(Expected::FunctionCall(run));
+            }
+            Some(Expected::Execute { portal, mut run }) => {
+                let text = self.text_of(&portal, &run);
+                let outcome = outcome_of(&run, code);
+                let place = run.next;
+                self.record(&mut run, text.as_deref(), place, outcome)?;
+                for preparing in run.prepares.drain(..) {
+                    self.prepared.failed(preparing.name.as_bytes());
+                }
+                self.skip(copy)?;
+            }
+            Some(Expected::Parse { name, mut run, .. }) => {
+                if run.refused.is_none() {
+                    self.prepared.failed(&name);
+                }
+                let outcome = outcome_of(&run, code);
+                self.record(&mut run, None, 0, outcome)?;
+                self.skip(copy)?;
+            }
+            Some(Expected::Bind { portal, bound }) => {
+                self.not_bound(&portal, &bound);
+                self.skip(copy)?;
+            }
+            Some(Expected::Describe | Expected::Close(_)) => self.skip(copy)?,
+            // The transaction could not be committed; or the server says goodbye.
+            Some(sync @ Expected::Sync { .. }) => {
+                self.queue.put_back(sync);
+            }
+            None => {}
+        }
+        if let Some(cut) = &mut self.cut {
+            if cut.told {
+                return Ok(Step::Replace(Vec::new()));
+            }
+            cut.told = true;
+        }
+        Ok(match words {
+            Words::Theirs => Step::Pass,
+            Words::Ours(response) => {
+                let mut put = Vec::new();
+                response.encode(&mut put);
+                Step::Replace(put)
+            }
+        })
+    }
+
+    /// Whose words the client gets for an error.
+    fn words(&mut self, body: &[u8]) -> Words {
+        let theirs_or = |response: Option<ErrorResponse>| response.map_or(Words::Theirs, Words::Ours);
+        if let Some(cut) = &self.cut {
+            // Only the answer to our own request is ours to put in other words.
+            let is_cancelled = ErrorView::decode(body)
+                .ok()
+                .is_some_and(|error| error.code() == Some("57014"));
+            return theirs_or(is_cancelled.then(|| cut.reached.response()));
+        }
+        let nonce = self.nonce.as_bytes();
+        let is_ours = body.windows(nonce.len()).any(|window| window == nonce);
+        if !is_ours {
+            return Words::Theirs;
+        }
+        let refused = match self.queue.front() {
+            Some(Expected::Parse { run, .. }) => run.refused.as_ref(),
+            _ => self.running().and_then(|run| run.refused.as_ref()),
+        };
+        theirs_or(refused.map(super::refused::Refused::response))
+    }
+
+    fn query_failed(&mut self, mut run: Run, code: &str) -> Result<(), RelayError> {
+        let failed = match &run.refused {
+            Some(refused) => refused.place,
+            None => run.next,
+        };
+        let outcome = outcome_of(&run, code);
+        let text = run.text.clone();
+        let count = text.as_ref().map_or(1, |text| text.len()).max(1);
+        for place in run.next..count.max(failed + 1) {
+            let outcome = if place == failed {
+                outcome
+            } else {
+                Outcome::Skipped
+            };
+            self.record(&mut run, text.as_deref(), place, outcome)?;
+        }
+        run.next = count;
+        for preparing in run.prepares.drain(..) {
+            self.prepared.failed(preparing.name.as_bytes());
+        }
+        self.queue.put_back(Expected::Query(run));
+        Ok(())
+    }
+
+    /// After an error in the extended protocol the server skips to the next Sync.
+    fn skip(&mut self, copy: Copy) -> Result<(), RelayError> {
+        for skipped in self.queue.skipped(copy) {
+            self.unanswered(skipped, Outcome::Skipped)?;
+        }
+        self.next_turn();
+        Ok(())
+    }
+
+    /// The server is ready for the next statement.
+    fn ready(&mut self, body: &[u8], cx: &mut Context<'_>) -> Result<Step, RelayError> {
+        if let Some(cut) = &mut self.cut {
+            // A request that is still on its way would hit the next statement.
+            if let Some(request) = &mut cut.request
+                && Pin::new(request).poll(cx).is_pending()
+            {
+                return Ok(Step::Wait);
+            }
+            cut.request = None;
+        }
+        if let Some(recorder) = &mut self.recorder
+            && recorder.poll_settled(cx)?.is_pending()
+        {
+            return Ok(Step::Wait);
+        }
+        self.cut = None;
+        match self.pop() {
+            Some(Expected::Query(mut run) | Expected::FunctionCall(mut run)) => {
+                for preparing in run.prepares.drain(..) {
+                    self.prepared.failed(preparing.name.as_bytes());
+                }
+                self.next_turn();
+            }
+            Some(Expected::Sync { .. }) => {}
+            _ => return Err(out_of_step(tag::READY_FOR_QUERY)),
+        }
+        let transaction = match body {
+            b"I" => TransactionState::Idle,
+            b"E" => TransactionState::Failed,
+            _ => TransactionState::Open,
+        };
+        self.judge.transaction = transaction;
+        let path = &mut self.judge.search_path;
+        path.ready(transaction);
+        if self.queue.is_empty() {
+            path.settled();
+        }
+        if transaction == TransactionState::Idle {
+            self.lexer_changed = false;
+            // Portals end with their transaction.
+            self.portals.all_closed();
+        }
+        Ok(Step::Pass)
+    }
+
+    /// The server reports a setting.
+    fn parameter(&mut self, body: &[u8]) -> Result<Step, RelayError> {
+        let tag = tag::PARAMETER_STATUS;
+        let status = ParameterStatus::decode(body).map_err(|_| RelayError::Message { tag })?;
+        let Ok(value) = str::from_utf8(status.value) else {
+            return Ok(Step::Pass);
+        };
+        let mut lexer = self.lexer;
+        let name = match status.name {
+            b"standard_conforming_strings" => {
+                lexer.standard_conforming_strings = StandardConformingStrings::from_parameter(value);
+                "standard_conforming_strings"
+            }
+            b"client_encoding" => {
+                lexer.client_encoding = ClientEncoding::from_parameter(value);
+                "client_encoding"
+            }
+            b"search_path" => {
+                self.judge.search_path.reported(value);
+                return Ok(Step::Pass);
+            }
+            _ => return Ok(Step::Pass),
+        };
+        if lexer != self.lexer {
+            self.lexer = lexer;
+            self.lexer_changed = true;
+            // Texts that were sent behind the change were read by the old setting, unless it was
+            // seen coming.
+            if !self.lexer_in_doubt && self.queue.has_texts_behind_the_first() && self.judge.is_bound()
+            {
+                return Err(RelayError::LexerChanged { name });
+            }
+            self.lexer_in_doubt = true;
+        }
+        Ok(Step::Pass)
+    }
+
+    /// A portal did not come about.
+    pub(super) fn not_bound(&mut self, portal: &[u8], bound: &Bound) {
+        let times = match bound {
+            Bound::To(_) => 1,
+            Bound::Named { candidates, .. } => *candidates,
+        };
+        for _ in 0..times {
+            self.portals.failed(portal);
+        }
+    }
+
+    /// Takes what was answered out of the queue.
+    fn pop(&mut self) -> Option<Expected> {
+        let answered = self.queue.pop();
+        self.answers += 1;
+        answered
+    }
+
+    /// A statement has ended, and the next one's turn has come.
+    fn next_turn(&mut self) {
+        self.answers += 1;
+        if let Some(run) = self.running() {
+            run.begin_now();
+        }
+    }
+}
+
+/// What an error means for a run: if it was refused, that.
+fn outcome_of<'a>(run: &Run, code: &'a str) -> Outcome<'a> {
+    match &run.refused {
+        Some(refused) => match refused.why {
+            Why::Denied { .. } => Outcome::Denied { sqlstate: "42501" },
+            Why::TooFast { .. } | Why::TooManyAtATime { .. } => {
+                Outcome::Denied { sqlstate: "53400" }
+            }
+            Why::NoRecord => Outcome::Denied { sqlstate: "58030" },
+            Why::Malformed => Outcome::Denied { sqlstate: "08P01" },
+        },
+        None => Outcome::Failed { sqlstate: code },
+    }
+}
+
+fn out_of_step(tag: u8) -> RelayError {
+    RelayError::OutOfStep { tag }
+}

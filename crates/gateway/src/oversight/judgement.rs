@@ -1,0 +1,207 @@
+//! What the policy says of a text, for one session.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use querycop_policy::facts::{Effect, PreparedStatements, Resolved, Statement};
+use querycop_policy::{
+    Decision, Policy, Principal, Reuse, Scope, SearchPath, Situation, TransactionState, Verdict,
+};
+use querycop_sql::Analysis;
+
+use super::names::Names;
+use super::text::Text;
+
+/// Judgements that a session remembers.
+const REMEMBERED: usize = 128;
+
+/// What the policy says of a text.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    /// Of each statement.
+    pub(super) decisions: Vec<Decision>,
+    /// The hash of the policy.
+    pub(super) policy: Arc<str>,
+}
+
+/// Judges texts by the policy that is in force.
+pub(super) struct Judge {
+    in_force: Arc<ArcSwapOption<Policy>>,
+    principal: Principal,
+    current: Option<Current>,
+    pub(super) search_path: SearchPath,
+    pub(super) transaction: TransactionState,
+}
+
+/// What is in force, and what was judged by it.
+struct Current {
+    scope: Scope,
+    hash: Arc<str>,
+    /// By the analysis, which is kept so that its address stays its own.
+    remembered: HashMap<usize, Remembered>,
+}
+
+struct Remembered {
+    analysis: Arc<Analysis>,
+    judgement: Arc<Judgement>,
+    /// The search path that it depended on.
+    path: Option<u64>,
+}
+
+impl Judge {
+    pub(super) fn new(
+        in_force: Arc<ArcSwapOption<Policy>>,
+        principal: Principal,
+        search_path: SearchPath,
+    ) -> Self {
+        Self {
+            in_force,
+            principal,
+            current: None,
+            search_path,
+            transaction: TransactionState::Idle,
+        }
+    }
+
+    /// What the policy in force says of a text; `None` without a policy.
+    pub(super) fn judge(
+        &mut self,
+        analysis: &Arc<Analysis>,
+        prepared: &Names<Text>,
+        batch: u64,
+    ) -> Option<Arc<Judgement>> {
+        self.refresh();
+        let path = self.search_path.version();
+        let current = self.current.as_mut()?;
+        let key = Arc::as_ptr(analysis).addr();
+        if let Some(known) = current.remembered.get(&key)
+            && Arc::ptr_eq(&known.analysis, analysis)
+            && known.path.is_none_or(|seen| seen == path)
+        {
+            return Some(Arc::clone(&known.judgement));
+        }
+        let situation = Situation {
+            search_path: &self.search_path,
+            now: Timestamp::now(),
+            transaction: self.transaction,
+        };
+        let resolved = resolve(analysis, prepared, batch);
+        let executes = analysis.facts.statements.iter().any(|one| !one.executes.is_empty());
+        let decisions: Vec<_> = resolved
+            .iter()
+            .map(|one| current.scope.decide(one, resolved.len(), &situation))
+            .collect();
+        let reuse = decisions.iter().map(|one| one.reuse).max();
+        let judgement = Arc::new(Judgement {
+            decisions,
+            policy: Arc::clone(&current.hash),
+        });
+        // What EXECUTE runs can be another statement next time.
+        if !executes && reuse != Some(Reuse::Moment) {
+            let remembered = Remembered {
+                analysis: Arc::clone(analysis),
+                judgement: Arc::clone(&judgement),
+                path: (reuse == Some(Reuse::SearchPath)).then_some(path),
+            };
+            current.remember(key, remembered);
+        }
+        Some(judgement)
+    }
+
+    /// What the policy in force says of what is not SQL.
+    pub(super) fn judge_effects(&mut self, effects: &[Effect]) -> Option<Arc<Judgement>> {
+        self.refresh();
+        let current = self.current.as_ref()?;
+        let situation = Situation {
+            search_path: &self.search_path,
+            now: Timestamp::now(),
+            transaction: self.transaction,
+        };
+        Some(Arc::new(Judgement {
+            decisions: vec![current.scope.decide_effects(effects, &situation)],
+            policy: Arc::clone(&current.hash),
+        }))
+    }
+
+    /// What the policy in force says of a statement that stands in no text.
+    pub(super) fn judge_statement(&mut self, statement: Statement) -> Option<Arc<Judgement>> {
+        self.refresh();
+        let current = self.current.as_ref()?;
+        let situation = Situation {
+            search_path: &self.search_path,
+            now: Timestamp::now(),
+            transaction: self.transaction,
+        };
+        let resolved = Resolved {
+            statement: Arc::new(statement),
+            executed: Vec::new(),
+            executes_unknown: false,
+        };
+        Some(Arc::new(Judgement {
+            decisions: vec![current.scope.decide(&resolved, 1, &situation)],
+            policy: Arc::clone(&current.hash),
+        }))
+    }
+
+    /// Whether there is a policy.
+    pub(super) fn is_bound(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// The user that rates are counted for.
+    pub(super) fn user(&self) -> &str {
+        &self.principal.user
+    }
+
+    /// Takes on the policy that is in force by now.
+    pub(super) fn refresh(&mut self) {
+        let in_force = self.in_force.load();
+        match (&*in_force, &self.current) {
+            (Some(policy), Some(current)) if Arc::ptr_eq(policy, current.scope.policy()) => {}
+            (Some(policy), _) => {
+                self.current = Some(Current {
+                    scope: policy.scope(&self.principal),
+                    hash: policy.hash().to_string().into(),
+                    remembered: HashMap::new(),
+                });
+            }
+            (None, _) => self.current = None,
+        }
+    }
+}
+
+impl Current {
+    fn remember(&mut self, key: usize, remembered: Remembered) {
+        if self.remembered.len() >= REMEMBERED {
+            self.remembered.clear();
+        }
+        self.remembered.insert(key, remembered);
+    }
+}
+
+impl Judgement {
+    /// The first statement that is denied.
+    pub(super) fn denied(&self) -> Option<(usize, &Decision)> {
+        self.decisions
+            .iter()
+            .enumerate()
+            .find(|(_, decision)| decision.verdict != Verdict::Allow)
+    }
+}
+
+/// The statements of a text with what their EXECUTEs may run.
+fn resolve(analysis: &Analysis, prepared: &Names<Text>, batch: u64) -> Vec<Resolved> {
+    let mut known = PreparedStatements::default();
+    for statement in &analysis.facts.statements {
+        for name in &statement.executes {
+            for text in prepared.candidates(name.as_bytes(), batch) {
+                for statement in &text.analysis.facts.statements {
+                    known.add(name, Arc::clone(statement));
+                }
+            }
+        }
+    }
+    known.resolve(&analysis.facts)
+}

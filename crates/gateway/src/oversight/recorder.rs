@@ -1,0 +1,203 @@
+//! Writes a session's records.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use querycop_audit::{
+    DecisionFields, Event, NoRoom, Outcome, Record, Reservation, SessionFragment, Store, Ticket,
+    WriteError,
+};
+use querycop_policy::{AuditText, Verdict};
+
+use super::run::Run;
+use super::text::Text;
+
+/// Writes a session's records.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    store: Arc<Store>,
+    session: SessionFragment,
+    /// Records so far.
+    number: u64,
+    /// The last record that may not be kept yet as the durability promises.
+    unsettled: Option<Ticket>,
+    /// Room for the record of the session's end.
+    room_for_end: Option<Reservation>,
+    began: Instant,
+    statements: u64,
+    denied: u64,
+}
+
+/// What is recorded of a statement beside what is known from the beginning.
+pub(super) struct Recording<'a> {
+    pub(super) run: &'a mut Run,
+    /// What it was, where it turned out only now.
+    pub(super) text: Option<&'a Text>,
+    /// Which statement of the text.
+    pub(super) place: usize,
+    pub(super) outcome: Outcome<'a>,
+}
+
+impl Recorder {
+    /// Records that a session began; makes sure that its end can be recorded too.
+    pub(super) fn begin(store: Arc<Store>, session: SessionFragment) -> Result<Self, Unrecorded> {
+        let bytes = Record::room(Some(&session), None, None);
+        let room = store.reserve(bytes)?;
+        let room_for_end = Some(store.reserve(bytes)?);
+        let mut recorder = Self {
+            store,
+            session,
+            number: 0,
+            unsettled: None,
+            room_for_end,
+            began: Instant::now(),
+            statements: 0,
+            denied: 0,
+        };
+        recorder.append(room, Timestamp::now(), Event::SessionBegan)?;
+        Ok(recorder)
+    }
+
+    /// Records that a session was refused.
+    pub(super) fn refuse(
+        store: &Store,
+        session: &SessionFragment,
+        sqlstate: &str,
+        reason: &str,
+    ) -> Result<(), Unrecorded> {
+        let room = store.reserve(Record::room(Some(session), None, None))?;
+        let record = Record {
+            time: Timestamp::now(),
+            session: Some(session),
+            number: 1,
+            event: Event::SessionRefused { sqlstate, reason },
+        };
+        // The client is refused either way: nobody waits until the record is on disk.
+        let _ = store.append(room, &record)?;
+        Ok(())
+    }
+
+    /// Room for the records of a run, before it goes to the server.
+    pub(super) fn reserve(&self, run: &mut Run) -> Result<(), NoRoom> {
+        let text = run.text.clone();
+        let text = text.as_deref();
+        let records = text.map_or(1, Text::len).max(1);
+        for place in 0..records {
+            let fragment = text.and_then(|text| text.fragment(place));
+            let raw = text.and_then(Text::raw);
+            let bytes = Record::room(Some(&self.session), fragment, raw);
+            run.room.add(self.store.reserve(bytes)?);
+        }
+        Ok(())
+    }
+
+    /// Records what came of a statement.
+    pub(super) fn statement(&mut self, recording: Recording<'_>) -> Result<(), WriteError> {
+        let Recording {
+            run,
+            text,
+            place,
+            outcome,
+        } = recording;
+        self.statements += 1;
+        self.denied += u64::from(matches!(outcome, Outcome::Denied { .. }));
+        // A server may answer more often than the text has statements; a rewrite rule may do so.
+        let room = match run.room.take() {
+            Some(room) => room,
+            None => match self.spare(text.or(run.text.as_deref()), place) {
+                Ok(room) => room,
+                Err(_) => return Err(WriteError::Closed),
+            },
+        };
+        let text = text.or(run.text.as_deref());
+        let judgement = run.judgement.as_deref();
+        let decision = judgement.and_then(|judgement| {
+            let decision = judgement
+                .decisions
+                .get(place)
+                .or(judgement.decisions.last())?;
+            Some((decision, &*judgement.policy))
+        });
+        let keeps_raw = decision.and_then(|(decision, _)| decision.text) != Some(AuditText::Redacted);
+        let event = Event::Statement {
+            via: run.via,
+            statement: text.and_then(|text| text.fragment(place)),
+            raw_text: text.and_then(Text::raw).filter(|_| keeps_raw),
+            decision: decision.map(|(decision, policy)| DecisionFields {
+                verdict: match decision.verdict {
+                    Verdict::Allow => "allow",
+                    _ => "deny",
+                },
+                rule: &decision.rule,
+                marks: &decision.marks,
+                risk: decision.risk.as_str(),
+                policy,
+            }),
+            outcome,
+            bytes: run.bytes,
+            duration: run.began.elapsed(),
+        };
+        self.append(room, run.time, event)
+    }
+
+    /// Records the session's end.
+    pub(super) fn end(&mut self, reason: &str, to_client: u64, to_server: u64) -> Result<(), WriteError> {
+        let Some(room) = self.room_for_end.take() else {
+            return Ok(());
+        };
+        let event = Event::SessionEnded {
+            reason,
+            bytes_to_client: to_client,
+            bytes_to_server: to_server,
+            statements: self.statements,
+            denied: self.denied,
+            duration: self.began.elapsed(),
+        };
+        self.append(room, Timestamp::now(), event)
+    }
+
+    /// Whether all records are kept as the durability promises.
+    pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
+        if let Some(ticket) = self.unsettled {
+            ready!(self.store.poll_settled(ticket, cx))?;
+            self.unsettled = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn spare(&self, text: Option<&Text>, place: usize) -> Result<Reservation, NoRoom> {
+        let fragment = text.and_then(|text| text.fragment(place));
+        let raw = text.and_then(Text::raw);
+        self.store
+            .reserve(Record::room(Some(&self.session), fragment, raw))
+    }
+
+    fn append(
+        &mut self,
+        room: Reservation,
+        time: Timestamp,
+        event: Event<'_>,
+    ) -> Result<(), WriteError> {
+        self.number += 1;
+        let record = Record {
+            time,
+            session: Some(&self.session),
+            number: self.number,
+            event,
+        };
+        self.unsettled = Some(self.store.append(room, &record)?);
+        Ok(())
+    }
+}
+
+/// A session's beginning can't be recorded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unrecorded {
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+

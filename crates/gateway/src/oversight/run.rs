@@ -1,0 +1,120 @@
+//! A statement on its way: from the client's message to the server's answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use querycop_audit::{Reservation, Via};
+use querycop_policy::{Decision, Limits};
+
+use super::expected::Copy;
+use super::judgement::Judgement;
+use super::refused::Refused;
+use super::text::Text;
+use super::throttle::Running;
+
+/// A message that runs statements, or was to.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) via: Via,
+    /// What it runs; `None` if that is not known, or no SQL.
+    pub(super) text: Option<Arc<Text>>,
+    pub(super) judgement: Option<Arc<Judgement>>,
+    /// Why it was not sent to the server as it is.
+    pub(super) refused: Option<Refused>,
+    /// Which of its statements is answered next.
+    pub(super) next: usize,
+    /// When the message came, or the statement before this one was answered.
+    pub(super) began: Instant,
+    pub(super) time: Timestamp,
+    /// Rows and bytes of the answer so far.
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) copy: Copy,
+    /// Room for its records.
+    pub(super) room: Rooms,
+    /// What the SQL in it prepares, as long as the server has not done so.
+    pub(super) prepares: Vec<Preparing>,
+    /// Its place among those that run at a time.
+    pub(super) running: Option<Running>,
+}
+
+/// A PREPARE on its way.
+#[derive(Debug)]
+pub(super) struct Preparing {
+    /// Which statement of the text it is.
+    pub(super) place: usize,
+    pub(super) name: Box<str>,
+    pub(super) text: Arc<Text>,
+}
+
+/// Room for records: nearly always for one.
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
+    first: Option<Reservation>,
+    more: Vec<Reservation>,
+}
+
+impl Run {
+    pub(super) fn new(
+        via: Via,
+        text: Option<Arc<Text>>,
+        judgement: Option<Arc<Judgement>>,
+    ) -> Self {
+        Self {
+            via,
+            text,
+            judgement,
+            refused: None,
+            next: 0,
+            began: Instant::now(),
+            time: Timestamp::now(),
+            rows: 0,
+            bytes: 0,
+            copy: Copy::NotBegun,
+            room: Rooms::default(),
+            prepares: Vec::new(),
+            running: None,
+        }
+    }
+
+    /// What was decided of the statement that is answered next.
+    pub(super) fn decision(&self) -> Option<&Decision> {
+        let decisions = &self.judgement.as_ref()?.decisions;
+        decisions.get(self.next).or(decisions.last())
+    }
+
+    /// The limits of the statement that is answered next.
+    pub(super) fn limits(&self) -> Option<&Limits> {
+        self.decision().map(|decision| &decision.limits)
+    }
+
+    /// Goes on to the next statement of the text.
+    pub(super) fn advance(&mut self) {
+        self.next += 1;
+        self.rows = 0;
+        self.bytes = 0;
+        self.copy = Copy::NotBegun;
+        self.begin_now();
+    }
+
+    /// Its turn has come.
+    pub(super) fn begin_now(&mut self) {
+        self.began = Instant::now();
+        self.time = Timestamp::now();
+    }
+}
+
+impl Rooms {
+    pub(super) fn add(&mut self, room: Reservation) {
+        if self.first.is_none() {
+            self.first = Some(room);
+        } else {
+            self.more.push(room);
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Option<Reservation> {
+        self.more.pop().or_else(|| self.first.take())
+    }
+}

@@ -1,0 +1,117 @@
+//! A text as the gateway knows it: what it does, and what is recorded of it.
+
+use std::sync::Arc;
+
+use querycop_audit::StatementFragment;
+use querycop_policy::facts::{Effect, Facts, Feature, Kind, Preparation, Statement};
+use querycop_sql::Analysis;
+
+/// A text that a client sent.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) analysis: Arc<Analysis>,
+    /// One for each statement; `None` without an audit.
+    fragments: Option<Arc<Fragments>>,
+    /// The client's own bytes, where they are to be recorded.
+    raw: Option<Box<[u8]>>,
+}
+
+/// What is recorded of a text's statements, encoded once and kept beside the analysis.
+#[derive(Debug)]
+struct Fragments(Box<[StatementFragment]>);
+
+/// Whether something is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    No,
+    Redacted,
+    Raw,
+}
+
+impl Text {
+    pub(super) fn new(analysis: Arc<Analysis>, bytes: &[u8], recorded: Recorded) -> Self {
+        let fragments = (recorded != Recorded::No).then(|| Fragments::of(&analysis));
+        let raw = (recorded == Recorded::Raw && may_be_kept(&analysis)).then(|| bytes.into());
+        Self {
+            analysis,
+            fragments,
+            raw,
+        }
+    }
+
+    /// A text that nobody has seen.
+    pub(super) fn unknown() -> Self {
+        let statement = Statement {
+            kinds: vec![Kind::Unparsed],
+            effects: vec![Effect::unknown("prepared_statement")],
+            ..Statement::default()
+        };
+        let analysis = Analysis {
+            facts: Facts {
+                statements: vec![Arc::new(statement)],
+                unreadable: None,
+            },
+            ..Analysis::default()
+        };
+        Self::new(Arc::new(analysis), b"", Recorded::No)
+    }
+
+    /// What an `EXECUTE` of that preparation is, which stands in a text of its own.
+    pub(super) fn prepared(&self, place: usize, preparation: &Preparation) -> Self {
+        let analysis = Analysis {
+            facts: Facts {
+                statements: vec![Arc::clone(&preparation.body)],
+                unreadable: None,
+            },
+            texts: self.analysis.texts.get(place).cloned().into_iter().collect(),
+            ..Analysis::default()
+        };
+        let recorded = match (&self.fragments, &self.raw) {
+            (None, _) => Recorded::No,
+            (Some(_), None) => Recorded::Redacted,
+            (Some(_), Some(_)) => Recorded::Raw,
+        };
+        let raw = self.raw.as_deref().unwrap_or_default();
+        Self::new(Arc::new(analysis), raw, recorded)
+    }
+
+    /// How many statements it has.
+    pub(super) fn len(&self) -> usize {
+        self.analysis.facts.statements.len()
+    }
+
+    /// What is recorded of a statement.
+    pub(super) fn fragment(&self, place: usize) -> Option<&StatementFragment> {
+        let Fragments(fragments) = self.fragments.as_deref()?;
+        fragments.get(place).or(fragments.last())
+    }
+
+    /// The client's own bytes.
+    pub(super) fn raw(&self) -> Option<&[u8]> {
+        self.raw.as_deref()
+    }
+}
+
+impl Fragments {
+    fn of(analysis: &Analysis) -> Arc<Self> {
+        analysis.note.get_or_derive(|| {
+            let pairs = analysis.facts.statements.iter().zip(&analysis.texts);
+            let fragments = pairs.map(|(statement, redacted)| {
+                let fingerprint = redacted.fingerprint.to_string();
+                StatementFragment::new(statement, &redacted.text, &fingerprint)
+            });
+            Self(fragments.collect())
+        })
+    }
+}
+
+/// Whether the text may be kept as it is: where a password stands in it, or where nobody knows what
+/// stands in it, it may not.
+fn may_be_kept(analysis: &Analysis) -> bool {
+    let facts = &analysis.facts;
+    facts.unreadable.is_none()
+        && !facts
+            .statements
+            .iter()
+            .any(|statement| statement.has(Feature::PasswordLiteral))
+}
