@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use querycop_policy::facts::Unreadable;
 
-/// Settings that change what a text means; the server reports both in `ParameterStatus`.
+/// Settings that change what a text means; the server reports all of them in `ParameterStatus`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LexerSettings {
     /// `standard_conforming_strings`.
     pub standard_conforming_strings: StandardConformingStrings,
     /// `client_encoding`.
     pub client_encoding: ClientEncoding,
+    /// `server_encoding`, which a database has for good.
+    pub server_encoding: ServerEncoding,
 }
 
 /// Whether a backslash in `'…'` is a character like any other.
@@ -36,6 +38,27 @@ pub enum ClientEncoding {
     /// One in which a quote or backslash can be the second half of a character (SJIS, BIG5, GBK,
     /// UHC, GB18030, JOHAB, `SHIFT_JIS_2004`), or one that nobody knows: not read.
     Unsafe,
+}
+
+/// What is to know of the database's encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ServerEncoding {
+    /// `UTF8`.
+    #[default]
+    Utf8,
+    /// Any other: names with letters that aren't ASCII can be folded and cut otherwise.
+    Other,
+}
+
+impl ServerEncoding {
+    /// From the name that the server reports.
+    pub fn from_parameter(value: &str) -> Self {
+        if value == "UTF8" {
+            Self::Utf8
+        } else {
+            Self::Other
+        }
+    }
 }
 
 impl StandardConformingStrings {

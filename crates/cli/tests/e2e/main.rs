@@ -1,6 +1,7 @@
 //! The gateway as a user meets it: the real binary in front of real servers, with real clients.
 
 mod alloydb;
+mod bypass;
 mod command;
 mod cookbook;
 mod drivers;

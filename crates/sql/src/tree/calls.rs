@@ -90,14 +90,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn type_cast(&mut self, node: &'a TypeCast) {
-        if let Some(target) = &node.type_name {
-            self.cast_to(target);
-        }
+        self.becomes(node.type_name.as_ref());
         self.walk_type_cast(node);
     }
 
-    /// A cast to a type that isn't PostgreSQL's own may call a function that somebody wrote.
-    fn cast_to(&mut self, target: &'a TypeName) {
+    /// What becomes a value of a type that isn't PostgreSQL's own may call a function that somebody
+    /// wrote: in a cast, or where a type says what comes out.
+    pub(super) fn becomes(&mut self, target: Option<&'a TypeName>) {
+        let Some(target) = target else { return };
         let foreign = match target.names.as_slice() {
             [] => false,
             [single] => word(single).is_some_and(|name| !is_type(name)),

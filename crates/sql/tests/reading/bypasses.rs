@@ -228,6 +228,27 @@ fn operators_and_casts_of_somebody_else_may_be_calls() {
         ("SELECT 'x'::evil", Via::Cast, "evil"),
         ("SELECT CAST('x' AS s.evil)", Via::Cast, "s.evil"),
         ("SELECT evil 'x'", Via::Cast, "evil"),
+        (
+            "SELECT * FROM json_to_record('{}') AS x (a evil)",
+            Via::Cast,
+            "evil",
+        ),
+        (
+            "SELECT * FROM XMLTABLE('/a' PASSING x COLUMNS a s.evil PATH '.')",
+            Via::Cast,
+            "s.evil",
+        ),
+        (
+            "SELECT * FROM JSON_TABLE(x, '$' COLUMNS (a evil PATH '$'))",
+            Via::Cast,
+            "evil",
+        ),
+        (
+            "SELECT JSON_VALUE(x, '$' RETURNING evil)",
+            Via::Cast,
+            "evil",
+        ),
+        ("PREPARE p (evil) AS SELECT $1", Via::Cast, "evil"),
     ] {
         assert!(
             possible_calls(text).contains(&(via, name.to_owned())),
@@ -350,6 +371,25 @@ fn read_only_can_be_left_only_in_sight() {
         &["session:set setting default_transaction_read_only"],
     );
     has_feature(Feature::TransactionControl, &["COMMIT; DELETE FROM t"]);
+}
+
+#[test]
+fn columns_under_other_names_are_all_columns() {
+    has_effects(
+        "SELECT b FROM customers AS c (a, b)",
+        &["read relation customers * (b)"],
+    );
+    has_effects(
+        "SELECT j.b FROM (customers JOIN orders USING (id)) AS j (a, b)",
+        &[
+            "read relation customers * (id,b)",
+            "read relation orders * (id,b)",
+        ],
+    );
+    has_effects(
+        "SELECT c.b FROM customers AS c",
+        &["read relation customers (b)"],
+    );
 }
 
 #[test]
