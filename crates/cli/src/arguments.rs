@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use crate::emulator::{self, EmulatorOptions};
 use crate::exit::{self, USAGE};
 use crate::fetch_ca::FetchCaOptions;
+use crate::policy::{self, PolicyOptions};
 use crate::settings::{CONFIG_ENV, GOOGLE_SETTINGS, SETTINGS, Setting};
 
 /// What the command line asks for.
@@ -39,6 +40,8 @@ pub(crate) enum Action {
     FetchCa(FetchCaOptions),
     /// Run a local AlloyDB.
     Emulator(EmulatorOptions),
+    /// Check policy files, or show what they would decide.
+    Policy(PolicyOptions),
     /// Print a completion script.
     Completion(Shell),
     /// Print the reference of all settings.
@@ -124,6 +127,13 @@ fn subcommand(name: &str, mut matches: ArgMatches) -> Invocation {
                 flags: Vec::new(),
             };
         }
+        "policy" => {
+            return Invocation {
+                action: Action::Policy(policy::options(matches)),
+                config: None,
+                flags: Vec::new(),
+            };
+        }
         "completion" => {
             let shell = matches.remove_one("shell").expect("clap demands the shell");
             return Invocation {
@@ -182,6 +192,7 @@ fn command() -> Command {
                 .args(settings()),
         )
         .subcommand(emulator::command())
+        .subcommand(policy::command())
         .subcommand(
             Command::new("fetch-ca")
                 .about("Write the certificate authority of an AlloyDB cluster to a file")

@@ -6,6 +6,7 @@ mod doctor;
 mod emulator;
 mod exit;
 mod fetch_ca;
+mod policy;
 mod run;
 mod settings;
 mod signals;
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         Action::FetchCa(options) => fetch_ca::fetch_ca(&load().values, &options),
         // It has settings of its own, and none of the gateway's.
         Action::Emulator(options) => emulator::run(options),
+        // Nor has this any.
+        Action::Policy(options) => policy::run(options),
         Action::Completion(shell) => arguments::print_completion(shell),
         Action::Reference => check::print_reference(),
     }

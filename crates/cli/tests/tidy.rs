@@ -20,6 +20,8 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "wire",
             "serve",
+            "policy",
+            "sql",
             "gateway",
             "console",
             "alloydb-connector",

@@ -14,6 +14,7 @@ mod object;
 mod prepared;
 mod setting;
 mod statement;
+mod subtype;
 
 pub use action::Action;
 pub use attributes::{Attributes, Certainty, Execution, Filter};
@@ -25,3 +26,4 @@ pub use object::{Object, ObjectKind};
 pub use prepared::{PreparedStatements, Resolved};
 pub use setting::{SettingChange, SettingScope, SettingValue};
 pub use statement::{Deallocation, Facts, PossibleCall, Preparation, Statement, Unreadable, Via};
+pub use subtype::SUBTYPES;

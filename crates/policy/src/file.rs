@@ -1,49 +1,97 @@
 //! The keys of a policy file.
 
-use crate::policy::{Fallback, Mode};
+mod limits;
+mod matcher;
+mod objects;
+mod principals;
+mod rules;
+mod schema;
+mod sets;
+mod test;
+mod time;
+mod value;
+
+use crate::policy::{DottedNames, Fallback, Mode, Names, Policy, PolicyHash};
+use crate::risk::{Risk, RiskTable, Stake};
+use crate::search_path::Path;
 use crate::yaml::{Fields, Node, Place, Reading, Value, nearest, tree};
 
-/// What a file says.
-#[derive(Debug)]
-pub(crate) struct File {
-    pub(crate) mode: Mode,
-    pub(crate) default: Fallback,
-}
+pub(crate) use schema::schema;
 
-const KEYS: &[&str] = &["version", "mode", "default"];
+use principals::Principals;
+use sets::Sets;
+use value::{choice, text_of, words_of};
 
-/// The keys of a file.
-pub(crate) fn read(text: &str, reading: &mut Reading) -> Option<File> {
-    let tree = tree(text, reading)?;
+const KEYS: &[&str] = &[
+    "version",
+    "mode",
+    "default",
+    "search_path",
+    "dotted_names",
+    "risk",
+    "sets",
+    "principals",
+    "rules",
+    "tests",
+];
+
+/// Reads a file. What it returns counts only if nothing was wrong.
+pub(crate) fn read(text: &str, reading: &mut Reading) -> Option<Policy> {
+    let mut tree = tree(text, reading)?;
+    drop_notes(&mut tree);
     let mut fields = Fields::of(tree, "a policy file", KEYS, reading)?;
     version(fields.take("version").map(|(_, node)| node), reading);
-    let mode = match fields.take("mode") {
-        Some((_, node)) => word(
-            &node,
-            &[("enforce", Mode::Enforce), ("observe", Mode::Observe)],
-            reading,
-        ),
-        None => Some(Mode::Enforce),
-    };
-    let default = match fields.take("default") {
-        Some((_, node)) => word(
-            &node,
-            &[("deny", Fallback::Deny), ("allow", Fallback::Allow)],
-            reading,
-        ),
-        None => {
-            reading.mistake(
-                fields.place,
-                "no default: write `default: deny` or `default: allow`, what no rule speaks of is decided by it",
-            );
-            None
+    let mode = fields.take("mode").map(|(_, node)| mode(&node, reading));
+    let fallback = fallback(&mut fields, reading);
+    let assumed_path = fields
+        .take("search_path")
+        .and_then(|(_, node)| text_of(&node, "a search_path", reading))
+        .map(|value| Path::read(&value));
+    let dotted_names = match fields.take("dotted_names") {
+        Some((_, node)) => {
+            let words = [
+                ("columns", DottedNames::Columns),
+                ("calls", DottedNames::Calls),
+            ];
+            choice(&node, &words, reading).unwrap_or_default()
         }
+        None => DottedNames::default(),
+    };
+    let risks = risks(fields.take("risk").map(|(_, node)| node), reading);
+    let mut sets = Sets::read(fields.take("sets").map(|(_, node)| node), reading);
+    let mut principals = Principals::read(fields.take("principals").map(|(_, node)| node), reading);
+    let rules = match fields.take("rules") {
+        Some((_, node)) => rules::read(node, &mut sets, &mut principals, reading),
+        None => Vec::new(),
+    };
+    let names: Vec<_> = rules.iter().map(|rule| &*rule.name).collect();
+    let tests = match fields.take("tests") {
+        Some((_, node)) => test::read(node, &names, reading),
+        None => Vec::new(),
     };
     fields.finish(reading);
-    Some(File {
-        mode: mode?,
-        default: default?,
+    sets.warn_of_unused(reading);
+    principals.warn_of_unused(reading);
+    Some(Policy {
+        hash: PolicyHash::of(text),
+        mode: mode.unwrap_or_default(),
+        fallback: fallback?,
+        dotted_names,
+        assumed_path,
+        risks,
+        principals: principals.into_whom(),
+        rules,
+        tests,
+        warnings: reading.take_warnings(),
+        names: Names::default(),
     })
+}
+
+/// Keys that begin with `x-` are the author's own: a place for anchors.
+fn drop_notes(tree: &mut Node) {
+    if let Value::Map(entries) = &mut tree.value {
+        entries.retain(|(key, _)| !key.name.starts_with("x-"));
+    }
 }
 
 fn version(node: Option<Node>, reading: &mut Reading) {
@@ -53,28 +101,53 @@ fn version(node: Option<Node>, reading: &mut Reading) {
             ..
         }) => {}
         Some(node) => reading.mistake(node.place, "the only version is 1: write `version: 1`"),
-        None => reading.mistake(
-            Place { line: 1, column: 1 },
-            "no version: write `version: 1`",
-        ),
+        None => reading.mistake(Place::START, "no version: write `version: 1`"),
     }
 }
 
-/// One of a few words.
-fn word<T: Copy>(node: &Node, words: &[(&str, T)], reading: &mut Reading) -> Option<T> {
-    if let Value::Text(text) = &node.value {
-        if let Some((_, meaning)) = words.iter().find(|(word, _)| word == text) {
-            return Some(*meaning);
-        }
-        if let Some(nearest) = nearest(text, words.iter().map(|(word, _)| *word)) {
-            reading.mistake(
-                node.place,
-                format!("{text} is none of the words; did you mean {nearest}?"),
-            );
-            return None;
+fn mode(node: &Node, reading: &mut Reading) -> Mode {
+    let words = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
+    choice(node, &words, reading).unwrap_or_default()
+}
+
+fn fallback(fields: &mut Fields, reading: &mut Reading) -> Option<Fallback> {
+    let Some((_, node)) = fields.take("default") else {
+        reading.mistake(
+            Place::START,
+            "no default: write `default: deny` or `default: allow`, which decides what no rule speaks of",
+        );
+        return None;
+    };
+    let words = [("deny", Fallback::Deny), ("allow", Fallback::Allow)];
+    choice(&node, &words, reading)
+}
+
+/// Lines of the table of risks that the file changes.
+fn risks(node: Option<Node>, reading: &mut Reading) -> RiskTable {
+    let mut table = RiskTable::default();
+    let Some(node) = node else { return table };
+    let place = node.place;
+    let Value::Map(entries) = node.value else {
+        reading.mistake(
+            place,
+            "risk is a map from what is at stake to a risk, as `export: critical`",
+        );
+        return table;
+    };
+    for (key, node) in entries {
+        let risk = choice(&node, &words_of(Risk::ALL, Risk::as_str), reading);
+        match (Stake::from_word(&key.name), risk) {
+            (Some(stake), Some(risk)) => table.set(stake, risk),
+            (Some(_), None) => {}
+            (None, _) => {
+                let known = Stake::ALL.iter().map(|stake| stake.as_str());
+                let advice = match nearest(&key.name, known.clone()) {
+                    Some(nearest) => format!("did you mean {nearest}?"),
+                    None => format!("known are {}", known.collect::<Vec<_>>().join(", ")),
+                };
+                reading.mistake(key.place, format!("unknown stake {}; {advice}", key.name));
+            }
         }
     }
-    let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-    reading.mistake(node.place, format!("one of {} is needed", words.join(", ")));
-    None
+    table
 }

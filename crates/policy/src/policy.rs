@@ -6,17 +6,30 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::file;
-use crate::mistake::Mistakes;
+use crate::mistake::{Mistake, Mistakes};
 use crate::principal::Principal;
+use crate::risk::RiskTable;
+use crate::rule::Rule;
 use crate::scope::Scope;
+use crate::search_path::Path;
+use crate::test::PolicyTest;
+use crate::who::Whom;
 use crate::yaml::Reading;
 
 /// A policy file, compiled. It never changes; sessions share it.
 #[derive(Debug)]
 pub struct Policy {
-    hash: PolicyHash,
+    pub(crate) hash: PolicyHash,
     pub(crate) mode: Mode,
-    pub(crate) default: Fallback,
+    pub(crate) fallback: Fallback,
+    pub(crate) dotted_names: DottedNames,
+    pub(crate) assumed_path: Option<Path>,
+    pub(crate) risks: RiskTable,
+    pub(crate) principals: Vec<Whom>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) tests: Vec<PolicyTest>,
+    pub(crate) warnings: Vec<Mistake>,
+    pub(crate) names: Names,
 }
 
 /// Identifies a policy file: the beginning of the SHA-256 of its bytes.
@@ -24,9 +37,10 @@ pub struct Policy {
 pub struct PolicyHash([u8; 8]);
 
 /// Whether what a policy denies is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// It is refused.
+    #[default]
     Enforce,
     /// It passes, with a mark in the audit.
     Observe,
@@ -41,20 +55,55 @@ pub enum Fallback {
     Allow,
 }
 
+/// What `t.name` is, where nobody knows of such a column or function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum DottedNames {
+    /// A column.
+    #[default]
+    Columns,
+    /// A call of a function of that name.
+    Calls,
+}
+
+/// Names of what decides beside rules.
+#[derive(Debug)]
+pub(crate) struct Names {
+    fallback: Arc<str>,
+    no_effects: Arc<str>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            fallback: "default".into(),
+            no_effects: "no_effects".into(),
+        }
+    }
+}
+
+impl Names {
+    pub(crate) fn fallback(&self) -> Arc<str> {
+        Arc::clone(&self.fallback)
+    }
+
+    /// What a statement is allowed by that does nothing to anything, as `SELECT 1`.
+    pub(crate) fn no_effects(&self) -> Arc<str> {
+        Arc::clone(&self.no_effects)
+    }
+}
+
 impl Policy {
     /// Reads a policy file; says all that is wrong with it at once.
     pub fn read(text: &str) -> Result<Self, Mistakes> {
         let mut reading = Reading::default();
         let file = file::read(text, &mut reading);
-        match (file, reading.finish()) {
-            (Some(file), Ok(())) => Ok(Self {
-                hash: PolicyHash::of(text),
-                mode: file.mode,
-                default: file.default,
-            }),
-            (_, Err(mistakes)) => Err(mistakes),
-            (None, Ok(())) => Err(Mistakes::default()),
-        }
+        reading.finish()?;
+        file.ok_or_else(Mistakes::default)
+    }
+
+    /// The JSON Schema of policy files, for editors.
+    pub fn schema() -> serde_json::Value {
+        file::schema()
     }
 
     /// What identifies the file, in every record of the audit.
@@ -62,16 +111,34 @@ impl Policy {
         &self.hash
     }
 
+    /// Whether it is enforced.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The names of its rules, in the order of the file.
+    pub fn rule_names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| &*rule.name)
+    }
+
+    /// What may be a mistake, and doesn't keep the file from being used.
+    pub fn warnings(&self) -> &[Mistake] {
+        &self.warnings
+    }
+
+    /// The tests that stand in the file.
+    pub fn tests(&self) -> &[PolicyTest] {
+        &self.tests
+    }
+
     /// The rules that can match what a principal runs: once for each session and policy.
-    pub fn scope(self: &Arc<Self>, _principal: &Principal) -> Scope {
-        Scope {
-            policy: Arc::clone(self),
-        }
+    pub fn scope(self: &Arc<Self>, principal: &Principal) -> Scope {
+        Scope::new(self, principal)
     }
 }
 
 impl PolicyHash {
-    fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let mut bytes = [0; 8];
         for (byte, value) in bytes
             .iter_mut()

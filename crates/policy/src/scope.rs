@@ -1,78 +1,171 @@
-//! Decides.
+//! The rules of a policy that can match what one principal runs.
 
 use std::sync::Arc;
 
-use crate::decision::{Decision, Denial, Limits, Reuse, Verdict};
+use crate::catalog::Catalog;
+use crate::decide::{Case, Subject};
+use crate::decision::Decision;
 use crate::facts::{Action, Effect, Resolved};
-use crate::policy::{Fallback, Mode, Policy};
-use crate::risk::Risk;
+use crate::policy::Policy;
+use crate::principal::Principal;
+use crate::rule::Rule;
 use crate::situation::Situation;
 
-/// The rules of a policy that can match what one principal runs.
+/// The rules of a policy that can match what one principal runs. Made once for each session and
+/// policy; a clone shares everything.
 #[derive(Clone, Debug)]
-pub struct Scope {
-    pub(crate) policy: Arc<Policy>,
+pub struct Scope(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    policy: Arc<Policy>,
+    principal: Principal,
+    catalog: Option<Arc<Catalog>>,
+    rules: Index,
+}
+
+/// Rules by what they can match, each by its place in the file.
+#[derive(Clone, Debug)]
+struct Index {
+    /// Allowing rules about effects, by action.
+    allows: [Box<[u16]>; Action::ALL.len()],
+    /// All other rules about effects, by action.
+    others: [Box<[u16]>; Action::ALL.len()],
+    /// Rules about statements as a whole.
+    whole: Box<[u16]>,
 }
 
 impl Scope {
+    pub(crate) fn new(policy: &Arc<Policy>, principal: &Principal) -> Self {
+        Self(Arc::new(Inner {
+            policy: Arc::clone(policy),
+            principal: principal.clone(),
+            catalog: None,
+            rules: Index::new(policy, principal),
+        }))
+    }
+
+    /// The same, with what the database's catalog says: less cautious where it knows better.
+    #[must_use]
+    pub fn with_catalog(&self, catalog: Arc<Catalog>) -> Self {
+        Self(Arc::new(Inner {
+            policy: Arc::clone(&self.0.policy),
+            principal: self.0.principal.clone(),
+            catalog: Some(catalog),
+            rules: self.0.rules.clone(),
+        }))
+    }
+
     /// The policy.
     pub fn policy(&self) -> &Arc<Policy> {
-        &self.policy
+        &self.0.policy
+    }
+
+    /// Who it is for.
+    pub fn principal(&self) -> &Principal {
+        &self.0.principal
     }
 
     /// Decides about one statement and what the EXECUTEs in it run.
     ///
-    /// `statements_in_message` is how many statements the text holds.
+    /// `statements_in_message` is how many statements the text has; conditions can ask for it.
     pub fn decide(
         &self,
         resolved: &Resolved,
-        _statements_in_message: usize,
-        _situation: &Situation<'_>,
+        statements_in_message: usize,
+        situation: &Situation<'_>,
     ) -> Decision {
-        let is_known = !resolved.executes_unknown
-            && resolved
-                .effects()
-                .all(|effect| effect.action != Action::Unknown);
-        self.by_default(is_known)
-    }
-
-    /// Decides about what comes without SQL: a FunctionCall message, a replication connection.
-    pub fn decide_effects(&self, effects: &[Effect], _situation: &Situation<'_>) -> Decision {
-        self.by_default(
-            effects
-                .iter()
-                .all(|effect| effect.action != Action::Unknown),
+        Case::new(
+            self,
+            Subject::Statement(resolved),
+            statements_in_message,
+            situation,
         )
+        .decide()
     }
 
-    fn by_default(&self, is_known: bool) -> Decision {
-        let is_denied = self.policy.default == Fallback::Deny || !is_known;
-        let rule: Arc<str> = "default".into();
-        let verdict = match (is_denied, self.policy.mode) {
-            (true, Mode::Enforce) => Verdict::Deny,
-            (true, Mode::Observe) | (false, _) => Verdict::Allow,
+    /// Decides about what comes without SQL: a FunctionCall message (a `call` of a hidden
+    /// function), a replication connection (`replication`, subtype `connection`).
+    pub fn decide_effects(&self, effects: &[Effect], situation: &Situation<'_>) -> Decision {
+        Case::new(self, Subject::Effects(effects), 1, situation).decide()
+    }
+
+    /// Whether a rule is for this principal.
+    pub(crate) fn is_for_principal(&self, rule: &Rule) -> bool {
+        let principals = &self.0.policy.principals;
+        let is_one = |places: &[usize]| {
+            places
+                .iter()
+                .filter_map(|place| principals.get(*place))
+                .any(|whom| whom.matches(&self.0.principal))
         };
-        let marks = if is_denied && verdict == Verdict::Allow {
-            vec![Arc::clone(&rule)]
-        } else {
-            Vec::new()
+        (rule.who.any_of.is_empty() || is_one(&rule.who.any_of)) && !is_one(&rule.who.none_of)
+    }
+
+    pub(crate) fn catalog(&self) -> Option<&Catalog> {
+        self.0.catalog.as_deref()
+    }
+
+    pub(crate) fn allows(&self, action: Action) -> impl Iterator<Item = &Rule> {
+        self.rules(&self.0.rules.allows[action as usize])
+            .map(|(_, rule)| rule)
+    }
+
+    pub(crate) fn others(&self, action: Action) -> impl Iterator<Item = (u16, &Rule)> {
+        self.rules(&self.0.rules.others[action as usize])
+    }
+
+    pub(crate) fn whole(&self) -> impl Iterator<Item = (u16, &Rule)> {
+        self.rules(&self.0.rules.whole)
+    }
+
+    fn rules<'s>(&'s self, places: &'s [u16]) -> impl Iterator<Item = (u16, &'s Rule)> {
+        places.iter().filter_map(|place| {
+            let rule = self.0.policy.rules.get(usize::from(*place))?;
+            Some((*place, rule))
+        })
+    }
+}
+
+impl Index {
+    fn new(policy: &Policy, principal: &Principal) -> Self {
+        let whom: Vec<bool> = policy
+            .principals
+            .iter()
+            .map(|whom| whom.matches(principal))
+            .collect();
+        let is_one = |places: &[usize]| {
+            places
+                .iter()
+                .any(|place| whom.get(*place).is_some_and(|is_it| *is_it))
         };
-        let denial = (verdict == Verdict::Deny).then(|| {
-            Arc::new(Denial {
-                message: "denied by policy rule \"default\"".into(),
-                detail: None,
-                hint: None,
+        let applies = |rule: &Rule| {
+            (rule.who.any_of.is_empty() || is_one(&rule.who.any_of)) && !is_one(&rule.who.none_of)
+        };
+        let places = |matches: &dyn Fn(&Rule) -> bool| -> Box<[u16]> {
+            policy
+                .rules
+                .iter()
+                .zip(0..=u16::MAX)
+                .filter(|(rule, _)| applies(rule) && matches(rule))
+                .map(|(_, place)| place)
+                .collect()
+        };
+        let by_action = |is_allow: bool| {
+            std::array::from_fn(|index| {
+                places(&|rule: &Rule| {
+                    Action::ALL
+                        .get(index)
+                        .is_some_and(|action| rule.effects.actions.contains(*action))
+                        && !rule.is_about_statement()
+                        && rule.is_allow() == is_allow
+                })
             })
-        });
-        Decision {
-            verdict,
-            rule,
-            denial,
-            marks,
-            risk: Risk::Low,
-            limits: Limits::default(),
-            text: None,
-            reuse: Reuse::Facts,
+        };
+        Self {
+            allows: by_action(true),
+            others: by_action(false),
+            whole: places(&Rule::is_about_statement),
         }
     }
 }

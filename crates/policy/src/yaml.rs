@@ -14,6 +14,11 @@ pub(crate) struct Place {
     pub(crate) column: usize,
 }
 
+impl Place {
+    /// Where a file begins.
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
+}
+
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -42,6 +47,7 @@ pub(crate) struct Key {
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
 }
 
 impl Reading {
@@ -51,6 +57,20 @@ impl Reading {
             column: place.column,
             message: message.into(),
         });
+    }
+
+    /// What may be a mistake, and doesn't keep the file from being used.
+    pub(crate) fn warning(&mut self, place: Place, message: impl Into<String>) {
+        self.warnings.push(Mistake {
+            line: place.line,
+            column: place.column,
+            message: message.into(),
+        });
+    }
+
+    pub(crate) fn take_warnings(&mut self) -> Vec<Mistake> {
+        self.warnings.sort();
+        std::mem::take(&mut self.warnings)
     }
 
     pub(crate) fn finish(mut self) -> Result<(), Mistakes> {
@@ -105,10 +125,21 @@ impl Fields {
 
     /// Takes a key out; a key without a value counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<(Key, Node)> {
+        let (key, node) = self.take_even_empty(name)?;
+        (!matches!(node.value, Value::Null)).then_some((key, node))
+    }
+
+    /// Takes a key out, even if it has no value: that is an empty map.
+    pub(crate) fn take_even_empty(&mut self, name: &str) -> Option<(Key, Node)> {
         debug_assert!(self.known.contains(&name), "{name} is a known key");
         let index = self.entries.iter().position(|(key, _)| key.name == name)?;
-        let (key, node) = self.entries.swap_remove(index);
-        (!matches!(node.value, Value::Null)).then_some((key, node))
+        Some(self.entries.swap_remove(index))
+    }
+
+    /// Where a key stands that nobody took yet.
+    pub(crate) fn place_of(&self, name: &str) -> Option<Place> {
+        let (key, _) = self.entries.iter().find(|(key, _)| key.name == name)?;
+        Some(key.place)
     }
 
     /// Reports what nobody took.

@@ -32,6 +32,13 @@ impl Path {
         Self(words.iter().map(|word| Entry::new(word)).collect())
     }
 
+    /// Whether `pg_catalog` has a place of its own in it; else it comes first.
+    pub(crate) fn names_pg_catalog(&self) -> bool {
+        self.0
+            .iter()
+            .any(|entry| matches!(entry, Entry::Schema(schema) if **schema == *"pg_catalog"))
+    }
+
     /// From a value as PostgreSQL shows it: names, separated by commas, quoted where needed.
     ///
     /// What it can't read it takes as a name that no schema has; the server refuses it.

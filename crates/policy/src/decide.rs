@@ -1,0 +1,480 @@
+//! One decision.
+
+use std::sync::Arc;
+
+use crate::builtin;
+use crate::catalog::Volatility;
+use crate::condition::Input;
+use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
+use crate::denial;
+use crate::explain::{Outcome, RuleOutcome, Standing};
+use crate::facts::{Effect, ObjectKind, Resolved, Statement, Via};
+use crate::floor::Article;
+use crate::home::{Finder, Home};
+use crate::matcher::{Asked, Objects};
+use crate::pattern::Glob;
+use crate::policy::{DottedNames, Fallback, Mode};
+use crate::rule::{Does, Rule, Whole};
+use crate::scope::Scope;
+use crate::seen::Seen;
+use crate::situation::Situation;
+
+/// What is decided about.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    Statement(&'a Resolved),
+    Effects(&'a [Effect]),
+}
+
+/// One decision in the making.
+pub(crate) struct Case<'a> {
+    scope: &'a Scope,
+    subject: Subject<'a>,
+    count: usize,
+    situation: &'a Situation<'a>,
+    finder: Finder<'a>,
+    whole: Whole,
+    tally: Tally<'a>,
+}
+
+/// What rules have said so far.
+#[derive(Default)]
+struct Tally<'a> {
+    denied: Option<(Cause, Option<Seen<'a>>)>,
+    /// The rule that allows the first effect.
+    allowed_by: Option<Arc<str>>,
+    /// Whether an effect is allowed by the default.
+    fell_back: bool,
+    marks: Vec<Arc<str>>,
+    limits: Limits,
+    text: Option<AuditText>,
+    reuse: Reuse,
+}
+
+/// Why something is denied; the least one is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cause {
+    /// By a rule, by its place in the file.
+    Rule(u16),
+    /// By the floor.
+    Floor(Article),
+    /// By no rule that allows it.
+    Fallback,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn visit(self, visit: &mut dyn FnMut(Seen<'a>)) {
+        match self {
+            Self::Statement(resolved) => Seen::all(resolved).for_each(visit),
+            Self::Effects(effects) => effects.iter().map(Seen::of_effect).for_each(visit),
+        }
+    }
+
+    fn statements(self) -> impl Iterator<Item = &'a Statement> {
+        let resolved = match self {
+            Self::Statement(resolved) => Some(resolved),
+            Self::Effects(_) => None,
+        };
+        resolved
+            .into_iter()
+            .flat_map(|resolved| std::iter::once(&resolved.statement).chain(&resolved.executed))
+            .map(|statement| &**statement)
+    }
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(
+        scope: &'a Scope,
+        subject: Subject<'a>,
+        count: usize,
+        situation: &'a Situation<'a>,
+    ) -> Self {
+        let policy = &**scope.policy();
+        let mut whole = Whole::default();
+        for statement in subject.statements() {
+            whole.features.merge(statement.features);
+            for kind in &statement.kinds {
+                whole.kinds.insert(*kind);
+            }
+        }
+        subject.visit(&mut |seen| whole.risk = whole.risk.max(policy.risks.of(&seen)));
+        Self {
+            scope,
+            subject,
+            count,
+            situation,
+            finder: Finder {
+                search_path: situation.search_path,
+                user: &scope.principal().user,
+                assumed: policy.assumed_path.as_ref(),
+                catalog: scope.catalog(),
+            },
+            whole,
+            tally: Tally::default(),
+        }
+    }
+
+    pub(crate) fn decide(mut self) -> Decision {
+        let scope = self.scope;
+        for (place, rule) in scope.whole() {
+            if self.applies(rule, None) {
+                self.apply(place, rule, None);
+            }
+        }
+        let subject = self.subject;
+        subject.visit(&mut |seen| self.judge(seen));
+        self.finish()
+    }
+
+    /// Judges one effect.
+    fn judge(&mut self, seen: Seen<'a>) {
+        match self.standing(&seen) {
+            Standing::Nothing => return,
+            Standing::Column => {
+                self.oppose(&seen, true);
+                return;
+            }
+            Standing::Effect | Standing::HiddenCall => {}
+        }
+        self.oppose(&seen, false);
+        let floor = Article::on(&seen);
+        match (floor, self.allow(&seen, floor)) {
+            (_, Some(rule)) => {
+                self.tally.allowed_by.get_or_insert(rule);
+            }
+            (Some(article), None) => self.deny(Cause::Floor(article), Some(seen)),
+            (None, None) => {
+                let is_unknown = seen.action == crate::facts::Action::Unknown;
+                if is_unknown || self.scope.policy().fallback == Fallback::Deny {
+                    self.deny(Cause::Fallback, Some(seen));
+                } else {
+                    self.tally.fell_back = true;
+                }
+            }
+        }
+    }
+
+    /// Whether an effect is a call at all, if the text doesn't spell it as one.
+    pub(crate) fn standing(&self, seen: &Seen<'_>) -> Standing {
+        let name = &*seen.name.name;
+        let catalog = self.scope.catalog();
+        match seen.via {
+            None => Standing::Effect,
+            Some(Via::Operator) => match catalog {
+                Some(catalog) if is_harmless_operator(catalog, seen) => Standing::Nothing,
+                _ => Standing::HiddenCall,
+            },
+            Some(Via::Cast) => match catalog {
+                Some(catalog) if catalog.is_plain_type(seen.name.schema.as_deref(), name) => {
+                    Standing::Nothing
+                }
+                _ => Standing::HiddenCall,
+            },
+            Some(Via::Column | Via::Attribute) => {
+                if catalog.is_some_and(|catalog| catalog.has_column(name)) {
+                    Standing::Nothing
+                } else if builtin::is_harmful_function(name) {
+                    Standing::HiddenCall
+                } else if builtin::is_harmless_function(name) {
+                    Standing::Column
+                } else if catalog.is_some_and(|catalog| !catalog.functions(name).is_empty()) {
+                    Standing::HiddenCall
+                } else {
+                    match self.scope.policy().dotted_names {
+                        DottedNames::Columns => Standing::Column,
+                        DottedNames::Calls => Standing::HiddenCall,
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a rule says of an effect, or of the statement as a whole.
+    pub(crate) fn say(&mut self, rule: &Rule, seen: Option<&Seen<'a>>) -> RuleOutcome {
+        let (verb, outcome) = (rule.verb(), self.outcome(rule, seen));
+        RuleOutcome {
+            rule: Arc::clone(&rule.name),
+            verb,
+            outcome,
+        }
+    }
+
+    fn outcome(&mut self, rule: &Rule, seen: Option<&Seen<'a>>) -> Outcome {
+        if !self.scope.is_for_principal(rule) {
+            return Outcome::Principal;
+        }
+        if let Some(seen) = seen {
+            if let Some(mismatch) = rule.effects.mismatch(seen) {
+                return mismatch;
+            }
+            let objects = &rule.effects.objects;
+            let is_about = if rule.is_allow() {
+                self.finder.everywhere(seen.wanted(), &mut |home| {
+                    objects.matches(seen, home, Asked::Certain)
+                })
+            } else {
+                self.may_be_about(objects, seen)
+            };
+            if !is_about {
+                return Outcome::Object;
+            }
+            let floor = Article::on(seen);
+            if rule.is_allow()
+                && !rule.lifts_floor()
+                && floor.is_some_and(|article| !article.needs_no_reason())
+            {
+                return Outcome::Floor;
+            }
+        }
+        if let Some(mismatch) = rule.statement.mismatch(&self.whole, rule.is_allow()) {
+            return mismatch;
+        }
+        let now = self.situation.now;
+        if !rule.during.is_empty() && !rule.during.iter().any(|window| window.contains(now)) {
+            return Outcome::Time;
+        }
+        if self.applies(rule, seen.copied()) {
+            Outcome::Matches
+        } else {
+            Outcome::Condition
+        }
+    }
+
+    /// Hears the rules that deny, limit and audit.
+    fn oppose(&mut self, seen: &Seen<'a>, only_if_named: bool) {
+        let scope = self.scope;
+        for (place, rule) in scope.others(seen.action) {
+            if rule.effects.matches_manner(seen)
+                && (!only_if_named || rule.effects.objects.names_a_function())
+                && self.may_be_about(&rule.effects.objects, seen)
+                && self.applies(rule, Some(*seen))
+            {
+                self.apply(place, rule, Some(*seen));
+            }
+        }
+    }
+
+    /// Whether the object of an effect may be among some.
+    fn may_be_about(&mut self, objects: &Objects, seen: &Seen<'a>) -> bool {
+        if objects.is_any() {
+            return true;
+        }
+        self.note_path(seen);
+        let mut matches = |home: Home<'_>| objects.matches(seen, home, Asked::Possible);
+        self.finder.somewhere(seen.wanted(), &mut matches) || self.is_behind_view(objects, seen)
+    }
+
+    /// Whether a view reads what a rule speaks of.
+    fn is_behind_view(&self, objects: &Objects, seen: &Seen<'a>) -> bool {
+        let Some(catalog) = self.scope.catalog() else {
+            return false;
+        };
+        let mut matches = |home: Home<'_>| {
+            let Home::In(schema) = home else { return false };
+            catalog
+                .relation(schema, &seen.name.name)
+                .is_some_and(|view| {
+                    view.base_relations.iter().any(|base| {
+                        let home = base.schema.as_deref().map_or(Home::Anywhere, Home::In);
+                        // Which columns of it a view shows isn't known.
+                        let columns = crate::facts::Columns::all();
+                        let behind = Seen {
+                            name: base,
+                            kind: ObjectKind::Relation,
+                            columns: &columns,
+                            ..*seen
+                        };
+                        objects.matches(&behind, home, Asked::Possible)
+                    })
+                })
+        };
+        self.finder.somewhere(seen.wanted(), &mut matches)
+    }
+
+    /// The rule that allows an effect, wherever its object is; the first, if it takes several.
+    pub(crate) fn allow(&mut self, seen: &Seen<'a>, floor: Option<Article>) -> Option<Arc<str>> {
+        self.note_path(seen);
+        let (scope, finder) = (self.scope, self.finder);
+        let mut first = None;
+        let is_allowed = finder.everywhere(seen.wanted(), &mut |home| {
+            let mut rules = scope.allows(seen.action);
+            let rule = rules.find(|rule| {
+                (floor.is_none_or(Article::needs_no_reason) || rule.lifts_floor())
+                    && rule.effects.matches_manner(seen)
+                    && rule.effects.objects.matches(seen, home, Asked::Certain)
+                    && self.applies(rule, Some(*seen))
+            });
+            if let Some(rule) = rule {
+                first.get_or_insert(&rule.name);
+            }
+            rule.is_some()
+        });
+        if is_allowed {
+            first.map(Arc::clone)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a rule applies to the statement and the moment.
+    fn applies(&mut self, rule: &Rule, effect: Option<Seen<'a>>) -> bool {
+        if !rule.statement.matches(&self.whole, rule.is_allow()) {
+            return false;
+        }
+        if !rule.during.is_empty() {
+            self.depends_on(Reuse::Moment);
+            let now = self.situation.now;
+            if !rule.during.iter().any(|window| window.contains(now)) {
+                return false;
+            }
+        }
+        let Some(condition) = &rule.when else {
+            return true;
+        };
+        if condition.is_of_the_moment() {
+            self.depends_on(Reuse::Moment);
+        }
+        let statements: Vec<&Statement> = self.subject.statements().collect();
+        let holds = condition.holds(&Input {
+            principal: self.scope.principal(),
+            statements: &statements,
+            count: self.count,
+            risk: self.whole.risk,
+            effect,
+            transaction: self.situation.transaction,
+            now: self.situation.now,
+        });
+        // What can't be evaluated holds, unless that would allow something.
+        holds.unwrap_or(!rule.is_allow())
+    }
+
+    /// A rule that isn't about allowing matches.
+    fn apply(&mut self, place: u16, rule: &Rule, seen: Option<Seen<'a>>) {
+        match &rule.does {
+            Does::Allow { .. } => {}
+            Does::Deny {
+                is_observed: true, ..
+            } => self.mark(&rule.name),
+            Does::Deny { .. } => self.deny(Cause::Rule(place), seen),
+            Does::Audit { text } => {
+                self.mark(&rule.name);
+                // Where rules differ, the text that says less is kept.
+                self.tally.text = match (self.tally.text, *text) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                };
+            }
+            Does::Limit(limits) => self.tally.limits.tighten(limits),
+        }
+    }
+
+    fn mark(&mut self, rule: &Arc<str>) {
+        if !self.tally.marks.contains(rule) {
+            self.tally.marks.push(Arc::clone(rule));
+        }
+    }
+
+    fn deny(&mut self, cause: Cause, seen: Option<Seen<'a>>) {
+        let is_first = self
+            .tally
+            .denied
+            .as_ref()
+            .is_none_or(|(before, _)| cause < *before);
+        if is_first {
+            self.tally.denied = Some((cause, seen));
+        }
+    }
+
+    fn note_path(&mut self, seen: &Seen<'_>) {
+        if seen.wanted().depends_on_path() {
+            self.depends_on(Reuse::SearchPath);
+        }
+    }
+
+    fn depends_on(&mut self, reuse: Reuse) {
+        self.tally.reuse = self.tally.reuse.max(reuse);
+    }
+
+    fn finish(mut self) -> Decision {
+        let policy = self.scope.policy();
+        let Some((cause, seen)) = self.tally.denied.take() else {
+            let rule = self.tally.allowed_by.take().unwrap_or_else(|| {
+                if self.tally.fell_back {
+                    policy.names.fallback()
+                } else {
+                    policy.names.no_effects()
+                }
+            });
+            return self.decision(Verdict::Allow, rule);
+        };
+        let rule = match cause {
+            Cause::Rule(place) => policy
+                .rules
+                .get(usize::from(place))
+                .map_or_else(|| policy.names.fallback(), |rule| Arc::clone(&rule.name)),
+            Cause::Floor(article) => article.rule(),
+            Cause::Fallback => policy.names.fallback(),
+        };
+        if policy.mode == Mode::Observe {
+            self.mark(&rule);
+            return self.decision(Verdict::Allow, rule);
+        }
+        let denial = denial::of(policy, cause, seen.as_ref());
+        Decision {
+            denial: Some(denial),
+            limits: Limits::default(),
+            ..self.decision(Verdict::Deny, rule)
+        }
+    }
+
+    fn decision(self, verdict: Verdict, rule: Arc<str>) -> Decision {
+        let limits = match self.scope.policy().mode {
+            Mode::Enforce => self.tally.limits,
+            // Whoever only looks on holds nobody up.
+            Mode::Observe => Limits::default(),
+        };
+        Decision {
+            verdict,
+            rule,
+            denial: None,
+            marks: self.tally.marks,
+            risk: self.whole.risk,
+            limits,
+            text: self.tally.text,
+            reuse: self.tally.reuse,
+        }
+    }
+}
+
+/// Whether all functions that an operator can stand for are harmless, as the catalog says.
+fn is_harmless_operator(catalog: &crate::catalog::Catalog, seen: &Seen<'_>) -> bool {
+    let operators = catalog.operators(&seen.name.name);
+    let schema = seen.name.schema.as_deref();
+    let mut of_schema = operators
+        .iter()
+        .filter(|operator| schema.is_none_or(|schema| *operator.schema == *schema))
+        .peekable();
+    of_schema.peek().is_some()
+        && of_schema.all(|operator| {
+            let name = &*operator.function.name;
+            let home = operator.function.schema.as_deref();
+            let is_read_only = catalog
+                .functions(name)
+                .iter()
+                .filter(|(schema, _)| home.is_none_or(|home| **schema == *home))
+                .all(|(_, function)| {
+                    function.volatility != Volatility::Volatile && !function.security_definer
+                });
+            is_read_only && !builtin::is_harmful_function(name)
+        })
+}
+
+impl Objects {
+    /// Whether it names functions, other than all of them.
+    fn names_a_function(&self) -> bool {
+        self.patterns.iter().any(|pattern| match pattern {
+            crate::matcher::ObjectPattern::Function(pattern) => pattern.name != Glob::Any,
+            _ => false,
+        })
+    }
+}

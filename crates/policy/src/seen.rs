@@ -1,0 +1,87 @@
+//! An effect as rules look at it.
+
+use std::sync::LazyLock;
+
+use crate::facts::{
+    Action, Attributes, Columns, Effect, Name, ObjectKind, PossibleCall, Resolved, Via,
+};
+use crate::home::Wanted;
+
+/// An effect as rules look at it: of a statement, or one that may hide in an attribute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) action: Action,
+    pub(crate) subtype: &'static str,
+    pub(crate) kind: ObjectKind,
+    pub(crate) name: &'a Name,
+    pub(crate) columns: &'a Columns,
+    pub(crate) attributes: Attributes,
+    /// Set for a call that the text doesn't spell as one.
+    pub(crate) via: Option<Via>,
+}
+
+static NO_COLUMNS: Columns = Columns {
+    all: false,
+    named: Vec::new(),
+};
+
+static UNKNOWN_PREPARED: LazyLock<Effect> = LazyLock::new(|| Effect::unknown("unknown_prepared"));
+
+impl<'a> Seen<'a> {
+    pub(crate) fn of_effect(effect: &'a Effect) -> Self {
+        Self {
+            action: effect.action,
+            subtype: effect.subtype,
+            kind: effect.object.kind,
+            name: &effect.object.name,
+            columns: &effect.columns,
+            attributes: effect.attributes,
+            via: None,
+        }
+    }
+
+    pub(crate) fn of_possible_call(call: &'a PossibleCall) -> Self {
+        let kind = match call.via {
+            Via::Column | Via::Attribute => ObjectKind::Function,
+            Via::Operator => ObjectKind::Operator,
+            Via::Cast => ObjectKind::Type,
+        };
+        Self {
+            action: Action::Call,
+            subtype: "",
+            kind,
+            name: &call.name,
+            columns: &NO_COLUMNS,
+            attributes: Attributes::default(),
+            via: Some(call.via),
+        }
+    }
+
+    pub(crate) fn wanted(&self) -> Wanted<'a> {
+        Wanted {
+            kind: self.kind,
+            name: self.name,
+        }
+    }
+
+    /// Whether the text doesn't say which object it is.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.name.name.is_empty() && self.kind != ObjectKind::Nothing
+    }
+
+    /// Each effect of a statement and of what it executes, then the calls that may hide in it.
+    pub(crate) fn all(resolved: &'a Resolved) -> impl Iterator<Item = Self> {
+        let unknown = resolved
+            .executes_unknown
+            .then(|| Self::of_effect(&UNKNOWN_PREPARED));
+        let calls = std::iter::once(&resolved.statement)
+            .chain(&resolved.executed)
+            .flat_map(|statement| &statement.possible_calls)
+            .map(Self::of_possible_call);
+        resolved
+            .effects()
+            .map(Self::of_effect)
+            .chain(unknown)
+            .chain(calls)
+    }
+}
