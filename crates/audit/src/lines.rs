@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -90,4 +91,31 @@ pub(crate) fn tail_hash(path: &Path, from: u64) -> io::Result<LineHash> {
         }
         hash.update(&bytes[..read]);
     }
+}
+
+/// The line that begins there, without its newline; `None` if there is no whole one.
+pub(crate) fn line_at(file: &File, offset: u64) -> io::Result<Option<Vec<u8>>> {
+    // Most lines are far shorter than the longest.
+    for size in [4096, MAX_LINE] {
+        let mut line = vec![0; size];
+        let mut length = 0;
+        while length < size {
+            let read = file.read_at(&mut line[length..], offset + length as u64)?;
+            if read == 0 {
+                break;
+            }
+            length += read;
+        }
+        line.truncate(length);
+        if let Some(end) = line.iter().position(|byte| *byte == b'\n') {
+            line.truncate(end);
+            return Ok(Some(line));
+        }
+    }
+    Ok(None)
+}
+
+/// As [`line_at`], of a segment that is not open.
+pub(crate) fn read_line_at(path: &Path, offset: u64) -> io::Result<Option<Vec<u8>>> {
+    line_at(&File::open(path)?, offset)
 }

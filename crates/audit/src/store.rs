@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -37,6 +38,7 @@ pub struct Store {
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) durability: Durability,
+    directory: PathBuf,
     chain: Mutex<Chain>,
     pub(crate) room: Arc<Room>,
     pub(crate) pulse: Pulse,
@@ -154,6 +156,7 @@ impl Store {
         };
         let core = Arc::new(Core {
             durability: config.durability,
+            directory: config.directory,
             chain: Mutex::new(chain),
             room,
             pulse: Pulse::default(),
@@ -224,6 +227,16 @@ impl Store {
     /// Whether the store can record.
     pub fn health(&self) -> Health {
         self.core.pulse.health()
+    }
+
+    /// Where the segments are.
+    pub fn directory(&self) -> &Path {
+        &self.core.directory
+    }
+
+    /// The sequence of the last record that was written.
+    pub fn last_sequence(&self) -> u64 {
+        self.core.chain().next - 1
     }
 
     /// What was counted.

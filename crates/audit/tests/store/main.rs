@@ -6,4 +6,5 @@ mod crashing;
 mod full;
 mod records;
 mod recovering;
+mod searching;
 mod verifying;
