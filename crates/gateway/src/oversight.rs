@@ -340,6 +340,13 @@ impl Oversight {
             return;
         };
         self.judge.search_path.completed(statement);
+        for name in &statement.executes {
+            if let Some(executed) = self.prepared.exact(name.as_bytes()) {
+                for statement in &executed.analysis.facts.statements {
+                    self.judge.search_path.completed(statement);
+                }
+            }
+        }
         if let Some(at) = run.prepares.iter().position(|one| one.place == place) {
             let preparing = run.prepares.swap_remove(at);
             self.prepared

@@ -7,7 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use querycop_sql::facts::{Action, Effect, ObjectKind, Resolution, Via};
+use querycop_policy::{
+    Policy, Principal, SearchPath, Situation, TransactionState, Verdict,
+};
+use querycop_sql::facts::{
+    Action, Effect, Facts, ObjectKind, PreparedStatements, Resolution, Via,
+};
 use querycop_sql::{Analysis, Analyzer, AnalyzerConfig, LexerSettings};
 
 static ANALYZER: LazyLock<Analyzer> =
@@ -174,4 +179,126 @@ fn writes_do_more_than_read() {
             record.text
         );
     }
+}
+
+/// The shipped example for people who look at data.
+const EXAMPLE: &str = include_str!("../../../docs/examples/policy/read-only-analyst.yaml");
+
+/// What the programs were shown has tables of the same name as the example; its closed columns are
+/// another matter.
+fn example() -> String {
+    EXAMPLE.replace("public.customers", "public.people")
+}
+
+/// The example for readers who may do what not every reader may: copy in bulk, see what other
+/// sessions do, and use the second schema that the programs were shown.
+fn opened_example() -> String {
+    let open = example().replace(
+        r#"["public.*", "reporting.*", catalog]"#,
+        r#"["public.*", "reporting.*", "shop.*", catalog, activity]"#,
+    );
+    let (rules, tests) = open.split_once("\ntests:").expect("it has tests");
+    format!(
+        "{rules}
+  - name: analysts-copy
+    for: analysts
+    allow: {{ actions: [export] }}
+
+tests:{tests}"
+    )
+}
+
+/// Whether all statements of a text are allowed to an analyst; else the rule that denies one.
+fn judge(policy: &Arc<Policy>, facts: &Facts, prepared: &PreparedStatements) -> Option<String> {
+    let principal = Principal {
+        user: "ann".into(),
+        database: "app".into(),
+        groups: vec!["analysts".into()],
+        ..Principal::default()
+    };
+    let path = SearchPath::known("\"$user\", public");
+    let situation = Situation {
+        search_path: &path,
+        now: "2026-11-25T12:00:00Z".parse().expect("a moment"),
+        transaction: TransactionState::Idle,
+    };
+    let scope = policy.scope(&principal);
+    prepared
+        .resolve(facts)
+        .iter()
+        .map(|resolved| scope.decide(resolved, facts.statements.len(), &situation))
+        .find(|decision| decision.verdict == Verdict::Deny)
+        .map(|decision| {
+            let detail = decision.denial.as_ref().and_then(|denial| denial.detail.clone());
+            format!("{}: {}", decision.rule, detail.unwrap_or_default())
+        })
+}
+
+/// What a policy says of each text for that purpose; what one prepares, later ones execute.
+fn judge_all(policy: &str, purpose: Purpose) -> Vec<(Record, Arc<Analysis>, Option<String>)> {
+    let policy = match Policy::read(policy) {
+        Ok(policy) => Arc::new(policy),
+        Err(mistakes) => panic!("{mistakes}"),
+    };
+    let mut prepared = PreparedStatements::default();
+    records_for(purpose)
+        .map(|record| {
+            let analysis = analyze(&record.text);
+            let denied = judge(&policy, &analysis.facts, &prepared);
+            for statement in &analysis.facts.statements {
+                prepared.completed(statement);
+            }
+            (record, analysis, denied)
+        })
+        .collect()
+}
+
+/// Fails with all that is in the list.
+#[track_caller]
+fn is_none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} texts:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn complaint(record: &Record, denied: &str) -> String {
+    let start: String = record.text.chars().take(300).collect();
+    format!("{} {denied} {start}", record.place)
+}
+
+#[test]
+fn reads_pass_the_example_for_readers() {
+    let wrong: Vec<_> = judge_all(&opened_example(), Purpose::Read)
+        .into_iter()
+        .filter_map(|(record, _, denied)| Some(complaint(&record, &denied?)))
+        .collect();
+    is_none(&wrong);
+}
+
+#[test]
+fn writes_are_denied_by_the_example_for_readers() {
+    let wrong: Vec<_> = judge_all(&opened_example(), Purpose::Write)
+        .into_iter()
+        .filter(|(_, _, denied)| denied.is_none())
+        .map(|(record, ..)| complaint(&record, "passes"))
+        .collect();
+    is_none(&wrong);
+}
+
+#[test]
+fn the_example_as_it_is_denies_no_other_reads_than_it_means_to() {
+    let is_meant = |effect: &Effect| {
+        let name = &effect.object.name;
+        effect.action == Action::Export
+            || name.schema.as_deref() == Some("shop")
+            || name.name.starts_with("pg_stat_")
+            || name.name.starts_with("pg_prepared_xacts")
+    };
+    let wrong: Vec<_> = judge_all(&example(), Purpose::Read)
+        .into_iter()
+        .filter(|(_, analysis, _)| {
+            let mut effects = analysis.facts.statements.iter().flat_map(|one| &one.effects);
+            !effects.any(is_meant)
+        })
+        .filter_map(|(record, _, denied)| Some(complaint(&record, &denied?)))
+        .collect();
+    is_none(&wrong);
 }

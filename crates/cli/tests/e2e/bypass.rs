@@ -5,6 +5,7 @@
 mod cases;
 #[path = "../../../sql/tests/bypass/policies.rs"]
 mod policies;
+mod contents;
 mod session;
 mod wire;
 mod world;
@@ -29,8 +30,8 @@ fn try_through(world: &World, gate: &Gate, case: &Case, expected: Verdict) -> St
                 note(format!("not denied by {rule}: {through:?}"));
             }
         }
-        Verdict::Limit(_) if through.did(case.harm) => {}
-        Verdict::Limit(_) => note(format!("is no limit any more: {through:?}")),
+        Verdict::Limit(_) | Verdict::Planted if through.did(case.harm) => {}
+        Verdict::Limit(_) | Verdict::Planted => note(format!("is no limit any more: {through:?}")),
     }
     if !through.lives {
         note(format!("the session died: {through:?}"));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use querycop_audit::{Outcome, Via};
 use querycop_policy::facts::{
-    Action, Attributes, Columns, Effect, Object, ObjectKind, Unreadable,
+    Action, Attributes, Columns, Effect, Object, ObjectKind, Statement, Unreadable,
 };
 use querycop_policy::{AuditText, Limits};
 use querycop_serve::{BUFFER_SIZE, Passage, Then};
@@ -473,6 +473,9 @@ impl Oversight {
         self.doubt_lexer(&text);
         for (place, statement) in text.analysis.facts.statements.iter().enumerate() {
             self.judge.search_path.may_change(statement);
+            for executed in self.may_execute(statement) {
+                self.judge.search_path.may_change(&executed);
+            }
             let Some(preparation) = &statement.prepares else {
                 continue;
             };
@@ -489,7 +492,22 @@ impl Oversight {
 
     fn doubt_lexer(&mut self, text: &Text) {
         let statements = &text.analysis.facts.statements;
-        self.lexer_in_doubt |= statements.iter().any(|one| may_change_lexer(one));
+        self.lexer_in_doubt |= statements.iter().any(|one| {
+            let prepared = one.prepares.iter().map(|preparation| &preparation.body);
+            may_change_lexer(one)
+                || prepared.clone().any(|body| may_change_lexer(body))
+                || self.may_execute(one).iter().any(|body| may_change_lexer(body))
+        });
+    }
+
+    /// The statements that the EXECUTEs of a statement may run.
+    fn may_execute(&self, statement: &Statement) -> Vec<Arc<Statement>> {
+        statement
+            .executes
+            .iter()
+            .flat_map(|name| self.prepared.candidates(name.as_bytes(), self.batch))
+            .flat_map(|text| text.analysis.facts.statements.iter().cloned())
+            .collect()
     }
 
     fn malformed(&mut self, via: Via) -> Run {

@@ -7,7 +7,7 @@ mod policies;
 
 use std::sync::{Arc, LazyLock};
 
-use querycop_policy::facts::{PreparedStatements, SettingValue};
+use querycop_policy::facts::{PreparedStatements, Resolved, SettingValue, Statement};
 use querycop_policy::{Policy, Principal, SearchPath, Situation, TransactionState, Verdict as Said};
 use querycop_sql::{Analyzer, AnalyzerConfig, ClientEncoding, LexerSettings, StandardConformingStrings};
 
@@ -52,7 +52,8 @@ impl Session {
             ..Principal::default()
         };
         let scope = self.policy.scope(&principal);
-        for statement in &facts.statements {
+        let resolved = self.prepared.resolve(facts);
+        for statement in resolved.iter().flat_map(all_statements) {
             self.path.may_change(statement);
         }
         let situation = Situation {
@@ -60,16 +61,14 @@ impl Session {
             now: "2026-11-25T12:00:00Z".parse().expect("a moment"),
             transaction: TransactionState::Idle,
         };
-        let denied = self
-            .prepared
-            .resolve(facts)
+        let denied = resolved
             .iter()
             .map(|resolved| scope.decide(resolved, facts.statements.len(), &situation))
             .find(|decision| decision.verdict == Said::Deny);
         if let Some(decision) = denied {
             return Some(decision.rule.to_string());
         }
-        for statement in &facts.statements {
+        for statement in resolved.iter().flat_map(all_statements) {
             self.path.completed(statement);
             self.prepared.completed(statement);
             for change in &statement.settings {
@@ -103,6 +102,11 @@ impl Session {
     }
 }
 
+/// A statement and what it executes.
+fn all_statements(resolved: &Resolved) -> impl Iterator<Item = &Arc<Statement>> {
+    std::iter::once(&resolved.statement).chain(&resolved.executed)
+}
+
 /// A step with its places filled.
 fn prepared(step: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(step) else {
@@ -111,13 +115,43 @@ fn prepared(step: &[u8]) -> Vec<u8> {
     text.replace("{data}", "/data").replace("{database}", "shop").into_bytes()
 }
 
-#[test]
-fn table() {
+/// Asserts what a policy says of every case.
+fn try_all(policy: &str, expected: fn(&Case) -> Verdict) {
+    let mut wrong = Vec::new();
     for case in cases::all() {
-        let by = |policy| match Session::new(policy).try_case(case) {
-            Some(rule) => rule,
-            None => "PASSES".to_owned(),
+        let denied_by = Session::new(policy).try_case(case);
+        let is_right = match expected(case) {
+            Verdict::Denied(rule) => denied_by.as_deref() == Some(rule),
+            Verdict::Limit(_) | Verdict::Planted => denied_by.is_none(),
         };
-        println!("{}\t{}\t{}\t{}", case.way, by(READ_ONLY), by(FORBIDDING), by(CLOSING));
+        if !is_right {
+            wrong.push(format!("{} ({:?}): {denied_by:?}", case.way, case.harm));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_policy_for_readers_denies_all_but_its_limits() {
+    try_all(READ_ONLY, |case| case.read_only);
+}
+
+#[test]
+fn rules_that_deny_see_all_but_their_limits() {
+    try_all(FORBIDDING, |case| case.forbidding);
+}
+
+#[test]
+fn limits_are_closed_by_the_rules_that_are_named_for_them() {
+    for case in cases::all() {
+        if let Verdict::Limit(rule) = case.read_only {
+            let denied_by = Session::new(CLOSING).try_case(case);
+            assert_eq!(denied_by.as_deref(), Some(rule), "{}", case.way);
+        }
+        if let (Verdict::Denied(rule), Verdict::Limit(closed_by)) =
+            (case.read_only, case.forbidding)
+        {
+            assert_eq!(rule, closed_by, "{}", case.way);
+        }
     }
 }

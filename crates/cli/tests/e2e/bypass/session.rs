@@ -1,6 +1,6 @@
 //! A session that notes what comes back, whatever is sent.
 
-use super::cases::{PASSWORD_HASH, SECRET};
+use super::contents::{PASSWORD_HASH, SECRET};
 use crate::relay::raw::{Message, RawClient, message};
 
 /// A session with the server or with a gateway.

@@ -7,7 +7,8 @@ use querycop_testkit::gateway::Gateway;
 use querycop_testkit::postgres::Postgres;
 use tempfile::TempDir;
 
-use super::cases::{Case, Harm, RESET, STATE, WORLD};
+use super::cases::{Case, Harm};
+use super::contents::{RESET, STATE, WORLD};
 use super::session::{Answer, Session};
 use crate::setup::{before, temporary_directory};
 
