@@ -10,9 +10,7 @@ use crate::guard::{Measure, measure};
 use crate::lexer::Lexer;
 use crate::note::Note;
 use crate::redact::{Fingerprint, redact};
-use crate::settings::{
-    Decoded, LexerSettings, ServerEncoding, StandardConformingStrings, decode,
-};
+use crate::settings::{Decoded, LexerSettings, ServerEncoding, StandardConformingStrings, decode};
 use crate::tree;
 
 /// What is to know of a text.

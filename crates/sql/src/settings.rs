@@ -36,8 +36,10 @@ pub enum ClientEncoding {
     /// Any other in which every byte of a character that isn't ASCII has its high bit set.
     AsciiSuperset,
     /// One in which a quote or backslash can be the second half of a character (SJIS, BIG5, GBK,
-    /// UHC, GB18030, JOHAB, `SHIFT_JIS_2004`), or one that nobody knows: not read.
+    /// UHC, GB18030, JOHAB, `SHIFT_JIS_2004`): only text without such characters is read.
     Unsafe,
+    /// One that nobody knows: not read.
+    Unknown,
 }
 
 /// What is to know of the database's encoding.
@@ -83,7 +85,10 @@ impl ClientEncoding {
             | "KOI8R" | "KOI8U" | "ISO_8859_5" | "ISO_8859_6" | "ISO_8859_7" | "ISO_8859_8" => {
                 Self::AsciiSuperset
             }
-            _ => Self::Unsafe,
+            "SJIS" | "SHIFT_JIS_2004" | "BIG5" | "GBK" | "UHC" | "GB18030" | "JOHAB" => {
+                Self::Unsafe
+            }
+            _ => Self::Unknown,
         }
     }
 }
@@ -100,8 +105,15 @@ pub(crate) fn decode(bytes: &[u8], encoding: ClientEncoding) -> Result<Decoded<'
     if bytes.contains(&0) {
         return Err(Unreadable::InvalidText);
     }
-    // ASCII is the same in all of them, but a byte of an unsafe one may be half a character.
     match encoding {
+        // The first half of a character is never ASCII, so where all is, there are none.
+        ClientEncoding::Unsafe if bytes.is_ascii() => match str::from_utf8(bytes) {
+            Ok(text) => Ok(Decoded {
+                text: Cow::Borrowed(text),
+                is_inexact: false,
+            }),
+            Err(_) => Err(Unreadable::InvalidText),
+        },
         ClientEncoding::Utf8 => match str::from_utf8(bytes) {
             Ok(text) => Ok(Decoded {
                 text: Cow::Borrowed(text),
@@ -123,6 +135,6 @@ pub(crate) fn decode(bytes: &[u8], encoding: ClientEncoding) -> Result<Decoded<'
                 is_inexact: encoding == ClientEncoding::AsciiSuperset,
             })
         }
-        ClientEncoding::Unsafe => Err(Unreadable::Encoding),
+        ClientEncoding::Unsafe | ClientEncoding::Unknown => Err(Unreadable::Encoding),
     }
 }

@@ -2,6 +2,7 @@
 
 /// All subtypes that effects have, for rules that name them. Sorted.
 pub const SUBTYPES: &[&str] = &[
+    "access_share",
     "add_column",
     "add_constraint",
     "advisory",

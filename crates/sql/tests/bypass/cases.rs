@@ -168,7 +168,7 @@ pub(crate) const READS: &[Case] = &[
     case("search_path of a transaction", &[b"BEGIN; SET LOCAL search_path TO \"secret\"", b"SELECT name FROM customers"], Leaks, Denied("no-secrets"), Denied("no-secrets")),
     case("search_path by function", &[b"SELECT set_config('search_path', 'secret', false)", b"SELECT name FROM customers"], Leaks, Denied("no-secrets"), Denied("no-secrets")),
     case("search_path by a function that hides its name", &[b"SELECT set_config('search' || '_path', 'secret', false)", b"SELECT name FROM customers"], Leaks, Denied("default"), Denied("no-roles")),
-    case("search_path by UPDATE", &[b"UPDATE pg_settings SET setting = 'secret' WHERE name = 'search_path'", b"SELECT name FROM customers"], Leaks, Denied("no-secrets"), Denied("no-secrets")),
+    case("search_path by UPDATE", &[b"UPDATE pg_settings SET setting = 'secret' WHERE name = 'search_path'", b"SELECT name FROM customers"], Leaks, Denied("default"), Denied("no-writes")),
     case("search_path by EXECUTE", &[b"PREPARE p AS SELECT set_config('search_path', 'secret', false)", b"EXECUTE p", b"SELECT name FROM customers"], Leaks, Denied("no-secrets"), Denied("no-secrets")),
     case("search_path by EXPLAIN ANALYZE EXECUTE", &[b"PREPARE p AS SELECT set_config('search_path', 'secret', false)", b"EXPLAIN ANALYZE EXECUTE p", b"SELECT name FROM customers"], Leaks, Denied("no-secrets"), Denied("no-secrets")),
     case("search_path by EXECUTE in one text", &[b"PREPARE p AS SELECT set_config('search_path', 'secret', false); EXECUTE p; SELECT name FROM customers"], Leaks, Denied("no-secrets"), Denied("no-secrets")),
@@ -281,7 +281,9 @@ pub(crate) const CODE: &[Case] = &[
 
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    [WRITING, WRITES, READS, COLUMNS, CODE].into_iter().flatten()
+    [WRITING, WRITES, READS, COLUMNS, CODE]
+        .into_iter()
+        .flatten()
 }
 
 const fn case(

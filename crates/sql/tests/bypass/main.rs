@@ -8,8 +8,12 @@ mod policies;
 use std::sync::{Arc, LazyLock};
 
 use querycop_policy::facts::{PreparedStatements, Resolved, SettingValue, Statement};
-use querycop_policy::{Policy, Principal, SearchPath, Situation, TransactionState, Verdict as Said};
-use querycop_sql::{Analyzer, AnalyzerConfig, ClientEncoding, LexerSettings, StandardConformingStrings};
+use querycop_policy::{
+    Policy, Principal, SearchPath, Situation, TransactionState, Verdict as Said,
+};
+use querycop_sql::{
+    Analyzer, AnalyzerConfig, ClientEncoding, LexerSettings, StandardConformingStrings,
+};
 
 use cases::{Case, Verdict};
 use policies::{CLOSING, FORBIDDING, READ_ONLY};
@@ -53,18 +57,20 @@ impl Session {
         };
         let scope = self.policy.scope(&principal);
         let resolved = self.prepared.resolve(facts);
-        for statement in resolved.iter().flat_map(all_statements) {
-            self.path.may_change(statement);
-        }
-        let situation = Situation {
-            search_path: &self.path,
-            now: "2026-11-25T12:00:00Z".parse().expect("a moment"),
-            transaction: TransactionState::Idle,
-        };
-        let denied = resolved
-            .iter()
-            .map(|resolved| scope.decide(resolved, facts.statements.len(), &situation))
-            .find(|decision| decision.verdict == Said::Deny);
+        let mut path = self.path.clone();
+        let denied = resolved.iter().find_map(|one| {
+            let situation = Situation {
+                search_path: &path,
+                now: "2026-11-25T12:00:00Z".parse().expect("a moment"),
+                transaction: TransactionState::Idle,
+            };
+            let decision = scope.decide(one, facts.statements.len(), &situation);
+            // What one statement of a text changes holds for the next.
+            for statement in all_statements(one) {
+                path.may_change(statement);
+            }
+            (decision.verdict == Said::Deny).then_some(decision)
+        });
         if let Some(decision) = denied {
             return Some(decision.rule.to_string());
         }
@@ -80,7 +86,9 @@ impl Session {
 
     /// What ParameterStatus would say.
     fn follow(&mut self, name: Option<&str>, value: &SettingValue) {
-        let SettingValue::To(words) = value else { return };
+        let SettingValue::To(words) = value else {
+            return;
+        };
         let word = words.first().map_or("", |word| word);
         match name {
             Some("standard_conforming_strings") => {
@@ -98,7 +106,9 @@ impl Session {
 
     /// What denies one of the steps.
     fn try_case(&mut self, case: &Case) -> Option<String> {
-        case.steps.iter().find_map(|step| self.send(&prepared(step)))
+        case.steps
+            .iter()
+            .find_map(|step| self.send(&prepared(step)))
     }
 }
 
@@ -112,7 +122,9 @@ fn prepared(step: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(step) else {
         return step.to_vec();
     };
-    text.replace("{data}", "/data").replace("{database}", "shop").into_bytes()
+    text.replace("{data}", "/data")
+        .replace("{database}", "shop")
+        .into_bytes()
 }
 
 /// Asserts what a policy says of every case.

@@ -52,8 +52,6 @@ ORDER BY 1
 -- @@
 SELECT at AS "time", value, 'a' AS metric FROM measures WHERE at BETWEEN '2026-11-25T00:00:00Z' AND '2026-11-25T06:00:00Z' ORDER BY 1,2
 -- @@
-SELECT time_bucket('60.000s', at) AS "time", last(value, at) FROM measures WHERE extract(epoch from at) >= 1764028800 AND extract(epoch from at) <= 1764050400 GROUP BY 1
--- @@
 SELECT value - lag(value) OVER (PARTITION BY 'x' ORDER BY at) AS delta, (CASE WHEN value >= lag(value) OVER (ORDER BY at) THEN value - lag(value) OVER (ORDER BY at) WHEN lag(value) OVER (ORDER BY at) IS NULL THEN NULL ELSE value END) AS rate FROM measures
 -- @@
 SELECT DISTINCT name AS __text, id AS __value FROM customers WHERE name IN ('Ann','Bob') ORDER BY 1

@@ -53,6 +53,20 @@ fn encodings_that_hide_quotes_are_not_read() {
 }
 
 #[test]
+fn ascii_is_ascii_in_every_encoding_that_is_known() {
+    let text = br"SELECT 'a'; DELETE FROM t; --'";
+    for name in ["SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB"] {
+        let encoding = ClientEncoding::from_parameter(name);
+        let analysis = analyze_with(text, encoded(encoding));
+        assert_eq!(analysis.facts.unreadable, None, "{name}");
+        assert_eq!(analysis.facts.statements.len(), 2, "{name}");
+    }
+    let encoding = ClientEncoding::from_parameter("nonsense");
+    let analysis = analyze_with(text, encoded(encoding));
+    assert_eq!(analysis.facts.unreadable, Some(Unreadable::Encoding));
+}
+
+#[test]
 fn bytes_that_are_no_text_are_not_read() {
     for text in [
         &b"SELECT '\xff'"[..],

