@@ -31,10 +31,8 @@ struct Session {
 
 impl Session {
     fn new(policy: &str) -> Self {
-        let policy = match Policy::read(policy) {
-            Ok(policy) => Arc::new(policy),
-            Err(mistakes) => panic!("{mistakes}"),
-        };
+        let policy = Policy::read(policy).map_err(|mistakes| mistakes.to_string());
+        let policy = Arc::new(policy.expect("the policy is right"));
         Self {
             policy,
             path: SearchPath::known("\"$user\", public"),
@@ -84,7 +82,7 @@ impl Session {
         None
     }
 
-    /// What ParameterStatus would say.
+    /// What `ParameterStatus` would say.
     fn follow(&mut self, name: Option<&str>, value: &SettingValue) {
         let SettingValue::To(words) = value else {
             return;
