@@ -388,7 +388,7 @@ fn what_follows_a_change_of_the_lexer_waits_for_it() {
         (b"BEGIN; SET LOCAL client_encoding = 'SJIS'", SJIS),
         (b"EXECUTE sjis", SJIS),
         (b"EXPLAIN ANALYZE EXECUTE sjis", SJIS),
-        (b"EXECUTE parsed", SJIS),
+        (b"EXECUTE sjis_by_message", SJIS),
         (b"SET standard_conforming_strings = off", BACKSLASH),
         (
             b"SELECT set_config('standard_conforming_strings', 'off', false)",
@@ -398,27 +398,42 @@ fn what_follows_a_change_of_the_lexer_waits_for_it() {
             b"UPDATE pg_settings SET setting = 'off' WHERE name = 'standard_conforming_strings'",
             BACKSLASH,
         ),
+        (b"EXECUTE backslash", BACKSLASH),
+        (
+            b"PREPARE p AS SELECT set_config('standard_conforming_strings', 'off', false); EXECUTE p",
+            BACKSLASH,
+        ),
     ] {
-        let session = || {
-            let mut session = world.session();
-            let body = b"SELECT set_config('client_encoding', 'SJIS', false)";
-            let answer = session.query(&[b"PREPARE sjis AS ", &body[..]].concat());
-            assert_eq!(answer.error, None);
-            let answer = session.exchange(&[parse("parsed", body), sync()]);
-            assert_eq!(answer.error, None);
-            session
-        };
-        let mut session_of_queries = session();
+        let mut session = prepared_session(&world);
         let queries = [change, texts].map(|text| query(&[text, b"\0"].concat()));
-        session_of_queries.client.send(&queries.concat());
-        for answer in [session_of_queries.answer(), session_of_queries.answer()] {
+        session.client.send(&queries.concat());
+        for answer in [session.answer(), session.answer()] {
             did_nothing(&world, &answer);
         }
-        let mut session = session();
+        let mut session = prepared_session(&world);
         let step = |text: &[u8]| [parse("", text), bind("", &[]), execute()].concat();
         let answer = session.exchange(&[step(change), step(text), sync()]);
         did_nothing(&world, &answer);
     }
+}
+
+/// A session in which statements that change the lexer wait to be executed, and whose encoding
+/// takes any bytes.
+fn prepared_session(world: &World) -> Session {
+    const SJIS: &str = "SELECT set_config('client_encoding', 'SJIS', false)";
+    let mut session = world.session();
+    for text in [
+        "SET client_encoding = 'LATIN1'".to_owned(),
+        format!("PREPARE sjis AS {SJIS}"),
+        "PREPARE backslash AS SELECT set_config('standard_conforming_strings', 'off', false)"
+            .to_owned(),
+    ] {
+        let answer = session.query(text.as_bytes());
+        assert_eq!(answer.error, None, "{text}");
+    }
+    let answer = session.exchange(&[parse("sjis_by_message", SJIS.as_bytes()), sync()]);
+    assert_eq!(answer.error, None);
+    session
 }
 
 #[test]
