@@ -2,8 +2,9 @@
 //!
 //! `generate.sh` beside the lists makes them from a running server and says what counts as harmless.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
+
+use hashbrown::HashSet;
 
 static HARMLESS: LazyLock<HashSet<&str>> =
     LazyLock::new(|| include_str!("builtin/harmless.txt").lines().collect());
@@ -217,6 +218,14 @@ pub(crate) const HARMLESS_SETTINGS: &[&str] = &[
 /// Whether a change of a setting is harmless.
 pub(crate) fn is_harmless_setting(name: &str) -> bool {
     HARMLESS_SETTINGS.binary_search(&name).is_ok()
+}
+
+/// Settings that take something from the session when they are on.
+pub(crate) fn is_restriction(name: &str) -> bool {
+    matches!(
+        name,
+        "default_transaction_read_only" | "transaction_read_only"
+    )
 }
 
 /// Languages whose code PostgreSQL keeps inside of its walls.

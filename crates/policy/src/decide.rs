@@ -8,10 +8,10 @@ use crate::condition::Input;
 use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
 use crate::denial;
 use crate::explain::{Outcome, RuleOutcome, Standing};
-use crate::facts::{Effect, ObjectKind, Resolved, Statement, Via};
+use crate::facts::{Columns, Effect, ObjectKind, Resolved, Statement, Via};
 use crate::floor::Article;
-use crate::home::{Finder, Home};
-use crate::matcher::{Asked, Objects};
+use crate::home::{Finder, Home, Homes};
+use crate::matcher::{Asked, ObjectPattern, Objects};
 use crate::pattern::Glob;
 use crate::policy::{DottedNames, Fallback, Mode};
 use crate::rule::{Does, Rule, Whole};
@@ -209,11 +209,12 @@ impl<'a> Case<'a> {
             }
             let objects = &rule.effects.objects;
             let is_about = if rule.is_allow() {
-                self.finder.everywhere(seen.wanted(), &mut |home| {
-                    objects.matches(seen, home, Asked::Certain)
-                })
+                let homes = self.finder.certain(seen.wanted());
+                let mut homes = homes.all().iter();
+                homes.all(|home| objects.matches(seen, *home, Asked::Certain))
             } else {
-                self.may_be_about(objects, seen)
+                let homes = self.finder.possible(seen.wanted());
+                self.may_be_about(objects, seen, &homes)
             };
             if !is_about {
                 return Outcome::Object;
@@ -243,10 +244,15 @@ impl<'a> Case<'a> {
     /// Hears the rules that deny, limit and audit.
     fn oppose(&mut self, seen: &Seen<'a>, only_if_named: bool) {
         let scope = self.scope;
-        for (place, rule) in scope.others(seen.action) {
+        let mut rules = scope.others(seen.action).peekable();
+        if rules.peek().is_none() {
+            return;
+        }
+        let homes = self.finder.possible(seen.wanted());
+        for (place, rule) in rules {
             if rule.effects.matches_manner(seen)
                 && (!only_if_named || rule.effects.objects.names_a_function())
-                && self.may_be_about(&rule.effects.objects, seen)
+                && self.may_be_about(&rule.effects.objects, seen, &homes)
                 && self.applies(rule, Some(*seen))
             {
                 self.apply(place, rule, Some(*seen));
@@ -255,65 +261,53 @@ impl<'a> Case<'a> {
     }
 
     /// Whether the object of an effect may be among some.
-    fn may_be_about(&mut self, objects: &Objects, seen: &Seen<'a>) -> bool {
+    fn may_be_about(&mut self, objects: &Objects, seen: &Seen<'a>, homes: &Homes<'a>) -> bool {
         if objects.is_any() {
             return true;
         }
         self.note_path(seen);
-        let mut matches = |home: Home<'_>| objects.matches(seen, home, Asked::Possible);
-        self.finder.somewhere(seen.wanted(), &mut matches) || self.is_behind_view(objects, seen)
+        objects.matches_any(seen, homes.all()) || self.is_behind_view(objects, seen, homes)
     }
 
     /// Whether a view reads what a rule speaks of.
-    fn is_behind_view(&self, objects: &Objects, seen: &Seen<'a>) -> bool {
+    fn is_behind_view(&self, objects: &Objects, seen: &Seen<'a>, homes: &Homes<'a>) -> bool {
         let Some(catalog) = self.scope.catalog() else {
             return false;
         };
-        let mut matches = |home: Home<'_>| {
-            let Home::In(schema) = home else { return false };
-            catalog
-                .relation(schema, &seen.name.name)
-                .is_some_and(|view| {
-                    view.base_relations.iter().any(|base| {
-                        let home = base.schema.as_deref().map_or(Home::Anywhere, Home::In);
-                        // Which columns of it a view shows isn't known.
-                        let columns = crate::facts::Columns::all();
-                        let behind = Seen {
-                            name: base,
-                            kind: ObjectKind::Relation,
-                            columns: &columns,
-                            ..*seen
-                        };
-                        objects.matches(&behind, home, Asked::Possible)
-                    })
-                })
-        };
-        self.finder.somewhere(seen.wanted(), &mut matches)
+        let views = homes.all().iter().filter_map(|home| match home {
+            Home::In(schema) => catalog.relation(schema, &seen.name.name),
+            Home::None | Home::Anywhere => None,
+        });
+        // Which columns of a table a view shows isn't known.
+        let columns = Columns::all();
+        views.flat_map(|view| &view.base_relations).any(|base| {
+            let home = base.schema.as_deref().map_or(Home::Anywhere, Home::In);
+            let behind = Seen {
+                name: base,
+                kind: ObjectKind::Relation,
+                columns: &columns,
+                ..*seen
+            };
+            objects.matches(&behind, home, Asked::Possible)
+        })
     }
 
     /// The rule that allows an effect, wherever its object is; the first, if it takes several.
     pub(crate) fn allow(&mut self, seen: &Seen<'a>, floor: Option<Article>) -> Option<Arc<str>> {
         self.note_path(seen);
-        let (scope, finder) = (self.scope, self.finder);
+        let (scope, homes) = (self.scope, self.finder.certain(seen.wanted()));
         let mut first = None;
-        let is_allowed = finder.everywhere(seen.wanted(), &mut |home| {
+        for home in homes.all() {
             let mut rules = scope.allows(seen.action);
             let rule = rules.find(|rule| {
                 (floor.is_none_or(Article::needs_no_reason) || rule.lifts_floor())
                     && rule.effects.matches_manner(seen)
-                    && rule.effects.objects.matches(seen, home, Asked::Certain)
+                    && rule.effects.objects.matches(seen, *home, Asked::Certain)
                     && self.applies(rule, Some(*seen))
-            });
-            if let Some(rule) = rule {
-                first.get_or_insert(&rule.name);
-            }
-            rule.is_some()
-        });
-        if is_allowed {
-            first.map(Arc::clone)
-        } else {
-            None
+            })?;
+            first.get_or_insert(&rule.name);
         }
+        first.map(Arc::clone)
     }
 
     /// Whether a rule applies to the statement and the moment.
@@ -472,9 +466,8 @@ fn is_harmless_operator(catalog: &crate::catalog::Catalog, seen: &Seen<'_>) -> b
 impl Objects {
     /// Whether it names functions, other than all of them.
     fn names_a_function(&self) -> bool {
-        self.patterns.iter().any(|pattern| match pattern {
-            crate::matcher::ObjectPattern::Function(pattern) => pattern.name != Glob::Any,
-            _ => false,
+        self.patterns.iter().any(|pattern| {
+            matches!(pattern, ObjectPattern::Function(pattern) if pattern.name != Glob::Any)
         })
     }
 }

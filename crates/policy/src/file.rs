@@ -14,7 +14,7 @@ mod value;
 use crate::policy::{DottedNames, Fallback, Mode, Names, Policy, PolicyHash};
 use crate::risk::{Risk, RiskTable, Stake};
 use crate::search_path::Path;
-use crate::yaml::{Fields, Node, Place, Reading, Value, nearest, tree};
+use crate::yaml::{Fields, Node, Place, Reading, Value, advice, tree};
 
 pub(crate) use schema::schema;
 
@@ -141,10 +141,7 @@ fn risks(node: Option<Node>, reading: &mut Reading) -> RiskTable {
             (Some(_), None) => {}
             (None, _) => {
                 let known = Stake::ALL.iter().map(|stake| stake.as_str());
-                let advice = match nearest(&key.name, known.clone()) {
-                    Some(nearest) => format!("did you mean {nearest}?"),
-                    None => format!("known are {}", known.collect::<Vec<_>>().join(", ")),
-                };
+                let advice = advice(&key.name, known);
                 reading.mistake(key.place, format!("unknown stake {}; {advice}", key.name));
             }
         }

@@ -20,7 +20,7 @@ closed_set! {
         AlterSystem = "alter_system",
         /// Code in a language that reaches outside of the database.
         UntrustedLanguage = "untrusted_language",
-        /// A FunctionCall message, which names its function by a number.
+        /// A `FunctionCall` message, which names its function by a number.
         FunctionCall = "function_call",
         /// Replication connections, slots, publications, subscriptions.
         Replication = "replication",

@@ -3,6 +3,7 @@
 use crate::builtin;
 use crate::catalog::Catalog;
 use crate::facts::{Name, ObjectKind};
+use crate::matcher::is_function;
 use crate::search_path::{Entry, Path, SearchPath};
 
 /// Where an object may be.
@@ -36,13 +37,10 @@ pub(crate) struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn is_in_pg_catalog(&self) -> bool {
-        match self.kind {
-            ObjectKind::Function
-            | ObjectKind::Procedure
-            | ObjectKind::Routine
-            | ObjectKind::Aggregate => builtin::is_catalog_function(&self.name.name),
-            _ if is_relation(self.kind) => builtin::is_catalog_relation(&self.name.name),
-            _ => false,
+        if is_function(self.kind) {
+            builtin::is_catalog_function(&self.name.name)
+        } else {
+            is_relation(self.kind) && builtin::is_catalog_relation(&self.name.name)
         }
     }
 
@@ -71,82 +69,93 @@ pub(crate) fn is_relation(kind: ObjectKind) -> bool {
     )
 }
 
-impl<'a> Finder<'a> {
-    /// Whether something holds wherever the object is: what an allowing rule has to answer for.
-    ///
-    /// A schema that is named like the user is the user's own and isn't asked for.
-    pub(crate) fn everywhere(
-        &self,
-        wanted: Wanted<'a>,
-        holds: &mut dyn FnMut(Home<'a>) -> bool,
-    ) -> bool {
-        self.visit(wanted, Own::LeftOut, &mut |home| !holds(home))
-            .is_none()
-    }
+/// Homes, without a place on the heap: a decision allocates nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Homes<'a> {
+    homes: [Home<'a>; MAX_HOMES],
+    count: usize,
+}
 
-    /// Whether something holds where the object may be: what a denying rule asks.
-    pub(crate) fn somewhere(
-        &self,
-        wanted: Wanted<'a>,
-        holds: &mut dyn FnMut(Home<'a>) -> bool,
-    ) -> bool {
-        self.visit(wanted, Own::Counts, holds).is_some()
-    }
+/// More schemas than these are as good as any.
+const MAX_HOMES: usize = 8;
 
-    /// The first home for which `stop` is true.
-    fn visit(
-        &self,
-        wanted: Wanted<'a>,
-        own: Own,
-        stop: &mut dyn FnMut(Home<'a>) -> bool,
-    ) -> Option<Home<'a>> {
-        let mut ask = |home| stop(home).then_some(home);
-        if !wanted.kind.lives_in_a_schema() {
-            return ask(Home::None);
+impl<'a> Homes<'a> {
+    const NONE: Self = Self {
+        homes: [Home::Anywhere; MAX_HOMES],
+        count: 0,
+    };
+
+    fn add(&mut self, home: Home<'a>) {
+        if self.all().contains(&home) {
+            return;
         }
-        if let Some(schema) = &wanted.name.schema {
-            return ask(Home::In(schema));
-        }
-        if wanted.is_hidden() {
-            return ask(Home::Anywhere);
-        }
-        for path in self.search_path.possible() {
-            if let Some(home) = self.along(path, wanted, own, &mut ask) {
-                return Some(home);
+        match self.homes.get_mut(self.count) {
+            Some(place) => {
+                *place = home;
+                self.count += 1;
             }
+            None => self.homes[0] = Home::Anywhere,
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> &[Home<'a>] {
+        self.homes.get(..self.count).unwrap_or(&self.homes)
+    }
+}
+
+impl<'a> Finder<'a> {
+    /// Wherever an object must be looked for by a rule that allows. A schema that is named like the
+    /// user is the user's own and isn't asked for.
+    pub(crate) fn certain(&self, wanted: Wanted<'a>) -> Homes<'a> {
+        self.homes(wanted, Own::LeftOut)
+    }
+
+    /// Wherever an object may be, for a rule that denies.
+    pub(crate) fn possible(&self, wanted: Wanted<'a>) -> Homes<'a> {
+        self.homes(wanted, Own::Counts)
+    }
+
+    fn homes(&self, wanted: Wanted<'a>, own: Own) -> Homes<'a> {
+        let mut homes = Homes::NONE;
+        if !wanted.kind.lives_in_a_schema() {
+            homes.add(Home::None);
+        } else if let Some(schema) = &wanted.name.schema {
+            homes.add(Home::In(schema));
+        } else if wanted.is_hidden() {
+            homes.add(Home::Anywhere);
+        } else {
+            self.along_paths(wanted, own, &mut homes);
+        }
+        homes
+    }
+
+    fn along_paths(&self, wanted: Wanted<'a>, own: Own, homes: &mut Homes<'a>) {
+        for path in self.search_path.possible() {
+            self.along(path, wanted, own, homes);
         }
         if self.search_path.may_be_initial() {
-            let found = match self.assumed {
-                Some(path) => self.along(path, wanted, own, &mut ask),
-                // Without a catalog in it, `pg_catalog` comes first, whatever the path.
-                None if wanted.is_in_pg_catalog() => ask(Home::In("pg_catalog")),
-                None => ask(Home::Anywhere),
-            };
-            if found.is_some() {
-                return found;
+            match self.assumed {
+                Some(path) => self.along(path, wanted, own, homes),
+                // Without a place of its own in the path, `pg_catalog` comes first.
+                None if wanted.is_in_pg_catalog() => homes.add(Home::In("pg_catalog")),
+                None => homes.add(Home::Anywhere),
             }
         }
         if self.search_path.may_be_any() {
-            return ask(Home::Anywhere);
+            homes.add(Home::Anywhere);
         }
-        None
     }
 
     /// The schemas of one path in which an object may be.
-    fn along(
-        &self,
-        path: &'a Path,
-        wanted: Wanted<'a>,
-        own: Own,
-        ask: &mut dyn FnMut(Home<'a>) -> Option<Home<'a>>,
-    ) -> Option<Home<'a>> {
+    fn along(&self, path: &'a Path, wanted: Wanted<'a>, own: Own, homes: &mut Homes<'a>) {
         if wanted.is_in_pg_catalog() && !path.names_pg_catalog() {
-            return ask(Home::In("pg_catalog"));
+            return homes.add(Home::In("pg_catalog"));
         }
         if let Some(home) = self.known_home(path, wanted) {
-            return ask(home);
+            return homes.add(home);
         }
-        let mut asked = false;
+        let mut found = false;
         for entry in &path.0 {
             if *entry == Entry::User
                 && own == Own::LeftOut
@@ -155,16 +164,16 @@ impl<'a> Finder<'a> {
             {
                 continue;
             }
-            asked = true;
+            found = true;
             let home = self.home_of(entry);
-            if let Some(home) = ask(home) {
-                return Some(home);
-            }
+            homes.add(home);
             if home == Home::In("pg_catalog") && wanted.is_in_pg_catalog() {
-                return None;
+                return;
             }
         }
-        if asked { None } else { ask(Home::Anywhere) }
+        if !found {
+            homes.add(Home::Anywhere);
+        }
     }
 
     fn home_of(&self, entry: &'a Entry) -> Home<'a> {

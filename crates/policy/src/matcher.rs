@@ -38,6 +38,8 @@ pub(crate) enum FilterAsked {
 pub(crate) struct Objects {
     pub(crate) patterns: Vec<ObjectPattern>,
     pub(crate) columns: Vec<ColumnPattern>,
+    /// The kinds of object that can match at all, a bit for each; made by [`Objects::finish`].
+    kinds: u64,
 }
 
 /// One line of a list of objects.
@@ -91,6 +93,10 @@ impl ActionSet {
 
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    pub(crate) fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Action> {
@@ -151,19 +157,57 @@ impl EffectMatcher {
 }
 
 impl Objects {
+    /// Notes which kinds can match, once all patterns are there.
+    pub(crate) fn finish(&mut self) {
+        for kind in ObjectKind::ALL {
+            let by_column = !self.columns.is_empty() && is_relation(*kind);
+            if by_column || self.patterns.iter().any(|pattern| pattern.is_of(*kind)) {
+                self.kinds |= 1 << *kind as u32;
+            }
+        }
+    }
+
     /// Whether it speaks of any object.
     pub(crate) fn is_any(&self) -> bool {
         self.patterns.is_empty() && self.columns.is_empty()
     }
 
+    /// Whether the object of an effect may match, at home in one of these.
+    pub(crate) fn matches_any(&self, seen: &Seen<'_>, homes: &[Home<'_>]) -> bool {
+        if self.is_any() {
+            return true;
+        }
+        if !self.has(seen.kind) {
+            return false;
+        }
+        let asked = Asked::Possible;
+        let matches = |pattern: &ObjectPattern| match pattern.name() {
+            // The name is the same wherever it is.
+            Some(name) if !matches_global(name, seen, asked) => false,
+            _ => homes.iter().any(|home| pattern.matches(seen, *home, asked)),
+        };
+        self.patterns.iter().any(matches)
+            || (!self.columns.is_empty()
+                && homes
+                    .iter()
+                    .any(|home| self.matches_columns(seen, *home, asked)))
+    }
+
+    fn has(&self, kind: ObjectKind) -> bool {
+        self.kinds & (1 << kind as u32) != 0
+    }
+
     /// Whether the object of an effect matches, if it is at home there.
     pub(crate) fn matches(&self, seen: &Seen<'_>, home: Home<'_>, asked: Asked) -> bool {
-        self.is_any()
-            || self
+        if self.is_any() {
+            return true;
+        }
+        self.has(seen.kind)
+            && (self
                 .patterns
                 .iter()
                 .any(|pattern| pattern.matches(seen, home, asked))
-            || (!self.columns.is_empty() && self.matches_columns(seen, home, asked))
+                || (!self.columns.is_empty() && self.matches_columns(seen, home, asked)))
     }
 
     fn matches_columns(&self, seen: &Seen<'_>, home: Home<'_>, asked: Asked) -> bool {
@@ -192,37 +236,45 @@ impl Objects {
 }
 
 impl ObjectPattern {
-    fn matches(&self, seen: &Seen<'_>, home: Home<'_>, asked: Asked) -> bool {
+    /// What its last part has to match, if it has one.
+    fn name(&self) -> Option<&Glob> {
         match self {
-            Self::Relation(pattern) => {
-                (is_relation(seen.kind) || is_part_of_relation(seen.kind))
-                    && matches_name(pattern, seen, home, asked)
+            Self::Relation(pattern) | Self::Function(pattern) | Self::InSchema(_, pattern) => {
+                Some(&pattern.name)
             }
-            Self::Catalog => {
-                is_relation(seen.kind) && is_in(builtin::is_in_catalog_set, seen, home, asked)
+            Self::Setting(glob) | Self::Global(_, glob) => Some(glob),
+            Self::Catalog | Self::Activity | Self::Builtin | Self::HarmlessSetting => None,
+        }
+    }
+
+    /// Whether objects of a kind can match.
+    fn is_of(&self, kind: ObjectKind) -> bool {
+        match self {
+            Self::Relation(_) => is_relation(kind) || is_part_of_relation(kind),
+            Self::Catalog | Self::Activity => is_relation(kind),
+            Self::Function(_) | Self::Builtin => is_function(kind),
+            Self::Setting(_) | Self::HarmlessSetting => kind == ObjectKind::Setting,
+            Self::InSchema(own, _) | Self::Global(own, _) => kind == *own,
+        }
+    }
+
+    fn matches(&self, seen: &Seen<'_>, home: Home<'_>, asked: Asked) -> bool {
+        if !self.is_of(seen.kind) {
+            return false;
+        }
+        match self {
+            Self::Relation(pattern) | Self::Function(pattern) | Self::InSchema(_, pattern) => {
+                matches_name(pattern, seen, home, asked)
             }
-            Self::Activity => {
-                is_relation(seen.kind) && is_in(builtin::is_in_activity_set, seen, home, asked)
-            }
-            Self::Function(pattern) => {
-                is_function(seen.kind) && matches_name(pattern, seen, home, asked)
-            }
+            Self::Catalog => is_in(builtin::is_in_catalog_set, seen, home, asked),
+            Self::Activity => is_in(builtin::is_in_activity_set, seen, home, asked),
             Self::Builtin => {
-                is_function(seen.kind)
-                    && is_in(builtin::is_in_builtin_set, seen, home, asked)
+                is_in(builtin::is_in_builtin_set, seen, home, asked)
                     // The effect that is judged beside a call is seen only where the call is.
                     && (seen.via.is_none() || builtin::is_harmless_function(&seen.name.name))
             }
-            Self::Setting(glob) => {
-                seen.kind == ObjectKind::Setting && matches_global(glob, seen, asked)
-            }
-            Self::HarmlessSetting => {
-                seen.kind == ObjectKind::Setting && is_harmless_setting(seen, asked)
-            }
-            Self::InSchema(kind, pattern) => {
-                seen.kind == *kind && matches_name(pattern, seen, home, asked)
-            }
-            Self::Global(kind, glob) => seen.kind == *kind && matches_global(glob, seen, asked),
+            Self::Setting(glob) | Self::Global(_, glob) => matches_global(glob, seen, asked),
+            Self::HarmlessSetting => is_harmless_setting(seen, asked),
         }
     }
 }
@@ -283,7 +335,15 @@ fn is_harmless_setting(seen: &Seen<'_>, asked: Asked) -> bool {
         "show" => true,
         "reset" if seen.is_hidden() => true,
         "set" | "reset" if seen.is_hidden() => asked == Asked::Possible,
+        "set" if seen.value.is_some_and(is_on) && builtin::is_restriction(&seen.name.name) => true,
         "set" | "reset" => builtin::is_harmless_setting(&seen.name.name),
         _ => false,
     }
+}
+
+/// Whether a boolean setting is switched on by this word, in one of those that are common.
+fn is_on(word: &str) -> bool {
+    ["on", "true", "yes", "1"]
+        .iter()
+        .any(|on| word.eq_ignore_ascii_case(on))
 }

@@ -37,6 +37,7 @@ impl Glob {
         }
     }
 
+    #[inline]
     pub(crate) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Any => true,
@@ -54,6 +55,10 @@ fn matches_pieces(pieces: &[Box<str>], text: &str) -> bool {
     let [first, middle @ .., last] = pieces else {
         return false;
     };
+    // Most names differ in their first byte.
+    if !first.is_empty() && first.as_bytes().first() != text.as_bytes().first() {
+        return false;
+    }
     let Some(mut rest) = text
         .strip_prefix(&**first)
         .and_then(|rest| rest.strip_suffix(&**last))
@@ -108,21 +113,8 @@ fn parts(text: &str) -> Result<Vec<Glob>, String> {
     let mut rest = text;
     loop {
         let (part, after) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let end = quoted
-                    .find('"')
-                    .ok_or_else(|| format!("{text} has a quote that doesn't end"))?;
-                let (name, after) = quoted.split_at(end);
-                (Glob::new(name), after.get(1..).unwrap_or_default())
-            }
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                let (name, after) = rest.split_at(end);
-                if name.is_empty() || name.contains(|letter: char| letter.is_whitespace()) {
-                    return Err(format!("{text} is no name"));
-                }
-                (Glob::new(&name.to_lowercase()), after)
-            }
+            Some(quoted) => quoted_part(text, quoted)?,
+            None => plain_part(text, rest)?,
         };
         parts.push(part);
         match after.strip_prefix('.') {
@@ -131,6 +123,24 @@ fn parts(text: &str) -> Result<Vec<Glob>, String> {
             None => return Err(format!("{text} is no name")),
         }
     }
+}
+
+/// The rest of a part that began with a quote, and what comes after it.
+fn quoted_part<'t>(text: &str, rest: &'t str) -> Result<(Glob, &'t str), String> {
+    let (name, after) = rest
+        .split_once('"')
+        .ok_or_else(|| format!("{text} has a quote that doesn't end"))?;
+    Ok((Glob::new(name), after))
+}
+
+/// A part without quotes, and what comes after it.
+fn plain_part<'t>(text: &str, rest: &'t str) -> Result<(Glob, &'t str), String> {
+    let end = rest.find('.').unwrap_or(rest.len());
+    let (name, after) = rest.split_at(end);
+    if name.is_empty() || name.contains(char::is_whitespace) {
+        return Err(format!("{text} is no name"));
+    }
+    Ok((Glob::new(&name.to_lowercase()), after))
 }
 
 #[cfg(test)]

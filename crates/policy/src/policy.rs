@@ -11,7 +11,7 @@ use crate::principal::Principal;
 use crate::risk::RiskTable;
 use crate::rule::Rule;
 use crate::scope::Scope;
-use crate::search_path::Path;
+use crate::search_path::{DEFAULT_SEARCH_PATH, Path, SearchPath};
 use crate::test::PolicyTest;
 use crate::who::Whom;
 use crate::yaml::Reading;
@@ -124,6 +124,14 @@ impl Policy {
     /// What may be a mistake, and doesn't keep the file from being used.
     pub fn warnings(&self) -> &[Mistake] {
         &self.warnings
+    }
+
+    /// The path of a session that sets none: what the file says, else PostgreSQL's own default.
+    pub fn default_search_path(&self) -> SearchPath {
+        match &self.assumed_path {
+            Some(path) => SearchPath::of_path(path.clone()),
+            None => SearchPath::known(DEFAULT_SEARCH_PATH),
+        }
     }
 
     /// The tests that stand in the file.

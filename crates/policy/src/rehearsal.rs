@@ -40,6 +40,11 @@ impl Rehearsal {
         })
     }
 
+    /// The server reports its path, as PostgreSQL 18 does.
+    pub fn reported(&mut self, search_path: &str) {
+        self.search_path.reported(search_path);
+    }
+
     /// A statement has completed.
     pub fn completed(&mut self, statement: &Statement) {
         self.search_path.completed(statement);

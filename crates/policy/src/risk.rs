@@ -19,6 +19,10 @@ closed_set! {
     }
 }
 
+#[expect(
+    clippy::derivable_impls,
+    reason = "the macro that declares it has no default"
+)]
 impl Default for Risk {
     fn default() -> Self {
         Self::Low

@@ -84,7 +84,7 @@ impl Scope {
         .decide()
     }
 
-    /// Decides about what comes without SQL: a FunctionCall message (a `call` of a hidden
+    /// Decides about what comes without SQL: a `FunctionCall` message (a `call` of a hidden
     /// function), a replication connection (`replication`, subtype `connection`).
     pub fn decide_effects(&self, effects: &[Effect], situation: &Situation<'_>) -> Decision {
         Case::new(self, Subject::Effects(effects), 1, situation).decide()

@@ -29,7 +29,7 @@ pub struct SearchPath {
     seen: Paths,
     /// What was sent and not answered yet.
     unanswered: Paths,
-    /// The state of the transaction at the last ReadyForQuery.
+    /// The state of the transaction at the last `ReadyForQuery`.
     transaction: TransactionState,
     /// Whether an error has been seen since.
     failed: bool,
@@ -60,6 +60,9 @@ enum Others {
     Any,
 }
 
+/// PostgreSQL's default.
+pub(crate) const DEFAULT_SEARCH_PATH: &str = "\"$user\", public";
+
 /// More than these are as good as unknown.
 const MAX_PATHS: usize = 8;
 
@@ -78,6 +81,10 @@ impl SearchPath {
     /// One that is known from the start: the start-up packet asks for it.
     pub fn known(value: &str) -> Self {
         Self::starting_with(Paths::one(Path::read(value)))
+    }
+
+    pub(crate) fn of_path(path: Path) -> Self {
+        Self::starting_with(Paths::one(path))
     }
 
     fn starting_with(paths: Paths) -> Self {
@@ -155,7 +162,7 @@ impl SearchPath {
         }
     }
 
-    /// ReadyForQuery has come.
+    /// `ReadyForQuery` has come.
     pub fn ready(&mut self, transaction: TransactionState) {
         if transaction == TransactionState::Idle {
             // A transaction that nobody ended by a statement has been committed, or failed.
@@ -217,7 +224,7 @@ impl SearchPath {
     }
 
     fn follow_role(&mut self, statement: &Statement) -> bool {
-        let changes = statement.settings.iter().any(|change| {
+        let takes_on = statement.settings.iter().any(|change| {
             change.scope != SettingScope::Stored
                 && matches!(
                     change.name.as_deref(),
@@ -225,9 +232,9 @@ impl SearchPath {
                 )
                 && change.value != SettingValue::Default
         });
-        let changed = changes && !self.role_changed;
-        self.role_changed |= changes;
-        changed
+        let is_new = takes_on && !self.role_changed;
+        self.role_changed |= takes_on;
+        is_new
     }
 
     /// What a statement changes it to, and for how long.

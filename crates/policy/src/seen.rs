@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use crate::facts::{
-    Action, Attributes, Columns, Effect, Name, ObjectKind, PossibleCall, Resolved, Via,
+    Action, Attributes, Columns, Effect, Name, ObjectKind, PossibleCall, Resolved, SettingValue,
+    Statement, Via,
 };
 use crate::home::Wanted;
 
@@ -16,6 +17,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) name: &'a Name,
     pub(crate) columns: &'a Columns,
     pub(crate) attributes: Attributes,
+    /// What a setting is set to, if it is one of those whose value is kept.
+    pub(crate) value: Option<&'a str>,
     /// Set for a call that the text doesn't spell as one.
     pub(crate) via: Option<Via>,
 }
@@ -36,8 +39,18 @@ impl<'a> Seen<'a> {
             name: &effect.object.name,
             columns: &effect.columns,
             attributes: effect.attributes,
+            value: None,
             via: None,
         }
+    }
+
+    /// An effect of a statement, which knows more of it.
+    fn within(statement: &'a Statement, effect: &'a Effect) -> Self {
+        let mut seen = Self::of_effect(effect);
+        if seen.kind == ObjectKind::Setting && seen.action == Action::Session {
+            seen.value = value_of(statement, &effect.object.name.name);
+        }
+        seen
     }
 
     pub(crate) fn of_possible_call(call: &'a PossibleCall) -> Self {
@@ -53,6 +66,7 @@ impl<'a> Seen<'a> {
             name: &call.name,
             columns: &NO_COLUMNS,
             attributes: Attributes::default(),
+            value: None,
             via: Some(call.via),
         }
     }
@@ -78,10 +92,28 @@ impl<'a> Seen<'a> {
             .chain(&resolved.executed)
             .flat_map(|statement| &statement.possible_calls)
             .map(Self::of_possible_call);
-        resolved
-            .effects()
-            .map(Self::of_effect)
+        std::iter::once(&resolved.statement)
+            .chain(&resolved.executed)
+            .flat_map(|statement| {
+                let effects = statement.effects.iter();
+                effects.map(|effect| Self::within(statement, effect))
+            })
             .chain(unknown)
             .chain(calls)
+    }
+}
+
+/// What a statement sets a setting to, if it sets it once.
+fn value_of<'s>(statement: &'s Statement, setting: &str) -> Option<&'s str> {
+    let mut changes = statement
+        .settings
+        .iter()
+        .filter(|change| change.name.as_deref().is_none_or(|name| *name == *setting));
+    match (changes.next(), changes.next()) {
+        (Some(change), None) => match &change.value {
+            SettingValue::To(words) => words.first().map(|word| &**word),
+            SettingValue::Default | SettingValue::Hidden => None,
+        },
+        _ => None,
     }
 }

@@ -15,7 +15,7 @@ pub struct Situation<'a> {
     pub transaction: TransactionState,
 }
 
-/// Whether a session is in a transaction, as its last ReadyForQuery says.
+/// Whether a session is in a transaction, as its last `ReadyForQuery` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TransactionState {
     /// In none.

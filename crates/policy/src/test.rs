@@ -27,8 +27,8 @@ pub struct PolicyTest {
     pub principal: Principal,
     /// When; some fixed moment, if it doesn't matter.
     pub at: Option<Timestamp>,
-    /// Under which path.
-    pub search_path: SearchPath,
+    /// Under which path; the policy's default without it.
+    pub search_path: Option<SearchPath>,
     /// In which state of the transaction.
     pub transaction: TransactionState,
     /// One statement or several.
@@ -90,7 +90,11 @@ impl PolicyTest {
     fn run(&self, policy: &Arc<Policy>, read: &impl Fn(&str) -> Facts) -> Option<String> {
         let facts = read(&self.sql);
         let scope = policy.scope(&self.principal);
-        let mut session = Rehearsal::new(self.search_path.clone());
+        let mut session = Rehearsal::new(
+            self.search_path
+                .clone()
+                .unwrap_or_else(|| policy.default_search_path()),
+        );
         let count = facts.statements.len();
         let mut decisions = Vec::with_capacity(count);
         for statement in &facts.statements {

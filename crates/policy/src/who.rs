@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use crate::pattern::Glob;
-use crate::principal::{Principal, Tls};
+use crate::principal::{CertificateName, Principal, Tls};
 
 /// Which principals a name of the file stands for: all lists must match, one entry of each.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,7 +31,10 @@ impl Whom {
             && some(&self.groups, principal.groups.iter().map(|group| &**group))
             && some(
                 &self.certificates,
-                principal.certificate.iter().flat_map(|name| name.names()),
+                principal
+                    .certificate
+                    .iter()
+                    .flat_map(CertificateName::names),
             )
             && some(
                 &self.application_names,
@@ -57,10 +60,9 @@ impl Whom {
             let Some(claim) = principal.claims.get(name) else {
                 return false;
             };
-            let items = match claim {
-                serde_json::Value::Array(items) => items.as_slice(),
-                single => std::slice::from_ref(single),
-            };
+            let items = claim
+                .as_array()
+                .map_or(std::slice::from_ref(claim), Vec::as_slice);
             items
                 .iter()
                 .any(|item| wanted.iter().any(|wanted| is_claimed(wanted, item)))

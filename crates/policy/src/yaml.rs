@@ -129,6 +129,20 @@ impl Fields {
         (!matches!(node.value, Value::Null)).then_some((key, node))
     }
 
+    /// Takes a key out that has to be there.
+    pub(crate) fn demand(
+        &mut self,
+        name: &str,
+        missing: impl Into<String>,
+        reading: &mut Reading,
+    ) -> Option<Node> {
+        let found = self.take(name);
+        if found.is_none() {
+            reading.mistake(self.place, missing);
+        }
+        found.map(|(_, node)| node)
+    }
+
     /// Takes a key out, even if it has no value: that is an empty map.
     pub(crate) fn take_even_empty(&mut self, name: &str) -> Option<(Key, Node)> {
         debug_assert!(self.known.contains(&name), "{name} is a known key");
@@ -145,23 +159,37 @@ impl Fields {
     /// Reports what nobody took.
     pub(crate) fn finish(self, reading: &mut Reading) {
         for (key, _) in self.entries {
-            let nearest = nearest(&key.name, self.known.iter().copied());
-            let advice = match nearest {
-                Some(nearest) => format!("did you mean {nearest}?"),
-                None => format!("known are {}", self.known.join(", ")),
-            };
+            let advice = advice(&key.name, self.known.iter().copied());
             reading.mistake(key.place, format!("unknown key {}; {advice}", key.name));
         }
     }
 }
 
 /// The known word that is most like one, if any is.
-pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     known
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, candidate)| candidate)
+}
+
+/// What to say about an unknown word: the nearest one, or all that are known.
+pub(crate) fn advice<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+    let all = known.clone().collect::<Vec<_>>().join(", ");
+    advice_or(word, known, &format!("known are {all}"))
+}
+
+/// What to say about an unknown word: the nearest one, or something else.
+pub(crate) fn advice_or<'w>(
+    word: &str,
+    known: impl Iterator<Item = &'w str>,
+    otherwise: &str,
+) -> String {
+    nearest(word, known).map_or_else(
+        || otherwise.to_owned(),
+        |nearest| format!("did you mean {nearest}?"),
+    )
 }
 
 impl Value {

@@ -5,7 +5,7 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 
 use super::Variable;
 use super::input::{EFFECT_FIELDS, STATEMENT_FIELDS};
-use crate::yaml::nearest;
+use crate::yaml::advice;
 
 /// What a rule is about, and so which variables there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,12 +149,13 @@ impl<'e> Walk<'e> {
         }
     }
 
-    fn unknown<'w>(&mut self, what: &str, name: &str, known: impl Iterator<Item = &'w str>) {
-        let known: Vec<_> = known.collect();
-        let advice = match nearest(name, known.iter().copied()) {
-            Some(nearest) => format!("did you mean {nearest}?"),
-            None => format!("known are {}", known.join(", ")),
-        };
+    fn unknown<'w>(
+        &mut self,
+        what: &str,
+        name: &str,
+        known: impl Iterator<Item = &'w str> + Clone,
+    ) {
+        let advice = advice(name, known);
         self.mistakes
             .push(format!("unknown {what} {name}; {advice}"));
     }

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{ConditionScope, Variable};
-use crate::facts::{Execution, Filter, Kind, Name, Statement};
+use crate::facts::{Execution, Feature, Filter, Kind, Name, Statement};
 use crate::home::is_relation;
 use crate::matcher::is_function;
-use crate::principal::{Principal, Tls};
+use crate::principal::{CertificateName, Principal, Tls};
 use crate::risk::Risk;
 use crate::seen::Seen;
 use crate::situation::TransactionState;
@@ -72,7 +72,7 @@ impl Input<'_> {
                 principal
                     .certificate
                     .iter()
-                    .flat_map(|certificate| certificate.names()),
+                    .flat_map(CertificateName::names),
             ),
             Variable::ClientAddr => {
                 let addr = principal
@@ -139,7 +139,7 @@ impl Input<'_> {
         map([
             ("kind", text(kind.as_str())),
             ("kinds", texts(kinds.map(|kind| kind.as_str()))),
-            ("features", texts(features.map(|feature| feature.as_str()))),
+            ("features", texts(features.map(Feature::as_str))),
             ("tables", named(is_relation)),
             ("functions", named(is_function)),
             ("settings", texts(settings)),

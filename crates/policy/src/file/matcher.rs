@@ -7,7 +7,7 @@ use crate::facts::{Action, Execution, Feature, Features, Kind, SUBTYPES};
 use crate::matcher::{ActionSet, EffectMatcher, FilterAsked};
 use crate::risk::Risk;
 use crate::rule::{KindSet, RiskAsked, StatementMatcher};
-use crate::yaml::{Fields, Node, Place, Reading, nearest};
+use crate::yaml::{Fields, Node, Place, Reading, advice_or};
 
 pub(super) const KEYS: &[&str] = &[
     "actions",
@@ -117,10 +117,8 @@ fn subtypes(fields: &mut Fields, reading: &mut Reading) -> Vec<Box<str>> {
             subtypes.push(word.into());
             continue;
         }
-        let advice = match nearest(&word, SUBTYPES.iter().copied()) {
-            Some(nearest) => format!("did you mean {nearest}?"),
-            None => "docs/policy.md lists them".to_owned(),
-        };
+        let known = SUBTYPES.iter().copied();
+        let advice = advice_or(&word, known, "docs/policy.schema.json lists them");
         reading.mistake(place, format!("unknown subtype {word}; {advice}"));
     }
     subtypes

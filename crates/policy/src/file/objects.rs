@@ -5,7 +5,7 @@ use super::value::texts_of;
 use crate::facts::{Action, ObjectKind};
 use crate::matcher::{ActionSet, ObjectPattern, Objects};
 use crate::pattern::{ColumnPattern, Glob, NamePattern};
-use crate::yaml::{Fields, Place, Reading, nearest};
+use crate::yaml::{Fields, Place, Reading, advice_or};
 
 /// The keys that list objects, and the actions that can have such an object.
 const LISTS: &[(&str, &[Action])] = &[
@@ -113,6 +113,7 @@ pub(super) fn read(
             }
         }
     }
+    objects.finish();
     objects
 }
 
@@ -168,10 +169,7 @@ fn read_kind(item: &str) -> Result<ObjectPattern, String> {
     let (word, name) = item.split_once(':').unwrap_or((item, "*"));
     let Some(kind) = ObjectKind::from_word(word) else {
         let known = ObjectKind::ALL.iter().map(|kind| kind.as_str());
-        let advice = match nearest(word, known) {
-            Some(nearest) => format!("did you mean {nearest}?"),
-            None => "write kind:name, as role:app or schema:public".to_owned(),
-        };
+        let advice = advice_or(word, known, "write kind:name, as role:app or schema:public");
         return Err(format!("there is no kind of object {word}; {advice}"));
     };
     if kind.lives_in_a_schema() {

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use super::value::{boolean_of, globs_of, items_of, texts_of};
 use crate::principal::Tls;
 use crate::who::Whom;
-use crate::yaml::{Fields, Node, Place, Reading, Value, nearest};
+use crate::yaml::{Fields, Node, Place, Reading, Value, advice_or};
 
 pub(super) const KEYS: &[&str] = &[
     "users",
@@ -61,22 +61,17 @@ impl Principals {
     pub(super) fn find(&mut self, node: Node, reading: &mut Reading) -> Vec<usize> {
         let mut found = Vec::new();
         for (place, name) in texts_of(node, "principals", reading) {
-            match self.whom.iter().position(|whom| *whom.name == *name) {
-                Some(index) => {
-                    if let Some(used) = self.used.get_mut(index) {
-                        *used = true;
-                    }
-                    found.push(index);
-                }
-                None => {
-                    let known = self.whom.iter().map(|whom| &*whom.name);
-                    let advice = match nearest(&name, known) {
-                        Some(nearest) => format!("did you mean {nearest}?"),
-                        None => "say under principals who it is".to_owned(),
-                    };
-                    reading.mistake(place, format!("there is no principal {name}; {advice}"));
-                }
+            let index = self.whom.iter().position(|whom| *whom.name == *name);
+            let Some(index) = index else {
+                let known = self.whom.iter().map(|whom| &*whom.name);
+                let advice = advice_or(&name, known, "say under principals who it is");
+                reading.mistake(place, format!("there is no principal {name}; {advice}"));
+                continue;
+            };
+            if let Some(used) = self.used.get_mut(index) {
+                *used = true;
             }
+            found.push(index);
         }
         found
     }

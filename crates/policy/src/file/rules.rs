@@ -272,16 +272,16 @@ fn does(
             let text = text.and_then(|(_, node)| choice(&node, &words, reading));
             Does::Audit { text }
         }
-        Verb::Limit => match to {
-            Some((_, node)) => Does::Limit(limits::read(node, name, reading)),
-            None => {
+        Verb::Limit => {
+            if to.is_none() {
                 reading.mistake(
                     fields.place,
                     "a limit says to what: write `to: { rows: 1000 }`",
                 );
-                Does::Audit { text: None }
             }
-        },
+            let limits = to.map(|(_, node)| limits::read(node, name, reading));
+            Does::Limit(limits.unwrap_or_default())
+        }
     }
 }
 
@@ -319,25 +319,21 @@ fn only_with(verb: Verb, of: Verb, found: Option<&(Key, Node)>, reading: &mut Re
 
 /// `override_floor: { reason: … }`.
 fn reason(node: Node, reading: &mut Reading) -> Option<Box<str>> {
-    let place = node.place;
     let mut fields = Fields::of(node, "override_floor", &["reason"], reading)?;
-    let reason = match fields.take("reason") {
-        Some((_, node)) => text_of(&node, "the reason", reading),
-        None => {
-            reading.mistake(
-                place,
-                "no reason: whoever reads the policy wants to know why the floor is lifted",
-            );
-            None
-        }
-    };
+    let reason = fields
+        .demand(
+            "reason",
+            "no reason: whoever reads the policy wants to know why the floor is lifted",
+            reading,
+        )
+        .and_then(|node| text_of(&node, "the reason", reading));
     fields.finish(reading);
     reason.map(Into::into)
 }
 
 /// An allow of what the floor denies does nothing on its own.
 fn warn_of_floor(effects: &EffectMatcher, place: Place, reading: &mut Reading) {
-    let all = effects.actions == crate::matcher::ActionSet::known();
+    let all = crate::matcher::ActionSet::known().is_within(effects.actions);
     for action in [Action::UnsafeIo, Action::Replication] {
         if effects.actions.contains(action) && !all {
             reading.warning(

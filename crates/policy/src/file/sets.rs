@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::value::texts_of;
-use crate::yaml::{Fields, Node, Place, Reading, Value, nearest};
+use crate::yaml::{Fields, Node, Place, Reading, Value, advice_or};
 
 /// Lists of objects under a name, as they stand in the file.
 #[derive(Debug, Default)]
@@ -105,12 +105,9 @@ impl Sets {
                 None => {
                     let known = self.by_name.keys().map(String::as_str);
                     let known = known.chain(BUILT_IN.iter().copied());
-                    let advice = match nearest(&item, known) {
-                        Some(nearest) => format!("did you mean {nearest}?"),
-                        None => format!(
-                            "a name needs its schema: `schema.{item}`, or `*.{item}` for any"
-                        ),
-                    };
+                    let otherwise =
+                        format!("a name needs its schema: `schema.{item}`, or `*.{item}` for any");
+                    let advice = advice_or(&item, known, &otherwise);
                     reading.mistake(place, format!("there is no set {item}; {advice}"));
                 }
             }

@@ -8,7 +8,7 @@ use crate::risk::Risk;
 use crate::search_path::SearchPath;
 use crate::situation::TransactionState;
 use crate::test::{Expectation, PolicyTest};
-use crate::yaml::{Fields, Node, Reading, Value, nearest};
+use crate::yaml::{Fields, Node, Reading, Value, advice_or};
 
 pub(super) const KEYS: &[&str] = &[
     "name",
@@ -51,13 +51,13 @@ fn read_one(node: Node, rules: &[&str], reading: &mut Reading) -> Option<PolicyT
     let name = fields
         .take("name")
         .and_then(|(_, node)| text_of(&node, "a test's name", reading));
-    let principal = match fields.take("as") {
-        Some((_, node)) => principal(node, reading),
-        None => {
-            reading.mistake(place, "a test says as whom: write `as: { user: … }`");
-            None
-        }
-    };
+    let principal = fields
+        .demand(
+            "as",
+            "a test says as whom: write `as: { user: … }`",
+            reading,
+        )
+        .and_then(|node| principal(node, reading));
     let at = match fields.take("at") {
         Some((_, node)) => {
             let text = text_of(&node, "at", reading);
@@ -83,23 +83,16 @@ fn read_one(node: Node, rules: &[&str], reading: &mut Reading) -> Option<PolicyT
         ];
         choice(&node, &words, reading)
     });
-    let sql = match fields.take("sql") {
-        Some((_, node)) => text_of(&node, "sql", reading),
-        None => {
-            reading.mistake(place, "a test without sql");
-            None
-        }
-    };
-    let expected = match fields.take("expect") {
-        Some((_, node)) => expectation(node, rules, reading),
-        None => {
-            reading.mistake(
-                place,
-                "a test without expect: write `expect: allow` or `expect: deny`",
-            );
-            None
-        }
-    };
+    let sql = fields
+        .demand("sql", "a test without sql", reading)
+        .and_then(|node| text_of(&node, "sql", reading));
+    let expected = fields
+        .demand(
+            "expect",
+            "a test without expect: write `expect: allow` or `expect: deny`",
+            reading,
+        )
+        .and_then(|node| expectation(node, rules, reading));
     fields.finish(reading);
     Some(PolicyTest {
         line: place.line,
@@ -107,10 +100,7 @@ fn read_one(node: Node, rules: &[&str], reading: &mut Reading) -> Option<PolicyT
         name: name.map(Into::into),
         principal: principal?,
         at,
-        search_path: search_path.map_or_else(
-            || SearchPath::known("\"$user\", public"),
-            |value| SearchPath::known(&value),
-        ),
+        search_path: search_path.map(|value| SearchPath::known(&value)),
         transaction: transaction.unwrap_or_default(),
         sql: sql?.into(),
         expected: expected?,
@@ -174,7 +164,12 @@ fn claims(node: Node, principal: &mut Principal, reading: &mut Reading) {
                 .filter_map(|item| claim(item, reading))
                 .collect::<Vec<_>>()
                 .into(),
-            _ => claim(&node, reading).unwrap_or_default(),
+            Value::Null
+            | Value::Boolean(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Text(_)
+            | Value::Map(_) => claim(&node, reading).unwrap_or_default(),
         };
         principal.claims.insert(key.name.into(), value);
     }
@@ -200,11 +195,8 @@ fn expectation(node: Node, rules: &[&str], reading: &mut Reading) -> Option<Expe
             || matches!(name.as_str(), "default" | "no_effects")
             || name.starts_with("floor.");
         if !is_known {
-            let advice = match nearest(&name, rules.iter().copied()) {
-                Some(nearest) => format!("; did you mean {nearest}?"),
-                None => String::new(),
-            };
-            reading.mistake(node.place, format!("there is no rule {name}{advice}"));
+            let advice = advice_or(&name, rules.iter().copied(), "name one of this file");
+            reading.mistake(node.place, format!("there is no rule {name}; {advice}"));
         }
         expected.rule = Some(name.into());
     }

@@ -29,13 +29,13 @@ fn window(node: Node, reading: &mut Reading) -> Option<Window> {
     let mut fields = Fields::of(node, "a window of time", KEYS, reading)?;
     let days = fields.take("days").map(|(_, node)| days(node, reading));
     let hours = fields.take("hours").map(|(_, node)| hours(&node, reading));
-    let zone = match fields.take("zone") {
-        Some((_, node)) => zone(&node, reading),
-        None => {
-            reading.mistake(place, "no zone: write `zone: UTC` or one as Europe/Berlin");
-            None
-        }
-    };
+    let zone = fields
+        .demand(
+            "zone",
+            "no zone: write `zone: UTC` or one as Europe/Berlin",
+            reading,
+        )
+        .and_then(|node| zone(&node, reading));
     fields.finish(reading);
     if days.is_none() && hours.is_none() {
         reading.mistake(place, "a window without days and hours is all the time");
@@ -54,16 +54,14 @@ fn window(node: Node, reading: &mut Reading) -> Option<Window> {
 
 fn zone(node: &Node, reading: &mut Reading) -> Option<TimeZone> {
     let name = text_of(node, "a zone", reading)?;
-    match TimeZoneDatabase::bundled().get(&name) {
-        Ok(zone) => Some(zone),
-        Err(_) => {
-            reading.mistake(
-                node.place,
-                format!("there is no time zone {name}: write UTC or one as Europe/Berlin"),
-            );
-            None
-        }
+    let zone = TimeZoneDatabase::bundled().get(&name).ok();
+    if zone.is_none() {
+        reading.mistake(
+            node.place,
+            format!("there is no time zone {name}: write UTC or one as Europe/Berlin"),
+        );
     }
+    zone
 }
 
 /// Days and ranges of them: `mon-fri`, `sat`.

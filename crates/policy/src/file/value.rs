@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::pattern::Glob;
-use crate::yaml::{Node, Place, Reading, Value, nearest};
+use crate::yaml::{Node, Place, Reading, Value, advice};
 
 /// A text.
 pub(super) fn text_of(node: &Node, what: &str, reading: &mut Reading) -> Option<String> {
@@ -166,13 +166,7 @@ pub(super) fn word_meaning<T: Copy>(
     if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
         return Some(*meaning);
     }
-    let advice = match nearest(text, words.iter().map(|(word, _)| *word)) {
-        Some(nearest) => format!("did you mean {nearest}?"),
-        None => {
-            let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            format!("known are {}", known.join(", "))
-        }
-    };
+    let advice = advice(text, words.iter().map(|(word, _)| *word));
     reading.mistake(place, format!("unknown word {text}; {advice}"));
     None
 }

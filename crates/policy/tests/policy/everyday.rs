@@ -1,6 +1,23 @@
-//! Tests that stand in a file.
+//! Tests that stand in files, and the examples.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use querycop_policy::Policy;
 
 use crate::support::{facts, policy};
+
+pub(crate) fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.to_string_lossy().ends_with(ending))
+        .collect();
+    files.sort();
+    files
+}
 
 #[test]
 fn tests_of_a_file_are_run() {
@@ -34,4 +51,20 @@ tests:
         failures[0].to_string(),
         "18:5: wrong: expected allow, decided deny by default (No rule allows to delete from relation public.orders.); expected risk low, found high"
     );
+}
+
+#[test]
+fn examples_are_right_and_pass_their_own_tests() {
+    let examples = files("../../docs/examples/policy", ".yaml");
+    assert!(examples.len() >= 4, "{examples:?}");
+    for path in examples {
+        let text = fs::read_to_string(&path).expect("readable");
+        let policy = Arc::new(Policy::read(&text).unwrap_or_else(|mistakes| {
+            panic!("{}:\n{mistakes}", path.display());
+        }));
+        assert!(policy.warnings().is_empty(), "{:?}", policy.warnings());
+        assert!(policy.tests().len() >= 8, "{}", path.display());
+        let failures = policy.run_tests(facts);
+        assert!(failures.is_empty(), "{}:\n{failures:#?}", path.display());
+    }
 }

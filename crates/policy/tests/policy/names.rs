@@ -107,7 +107,9 @@ rules:
     session.allows("SHOW server_version");
     session.allows("RESET ALL");
     session.allows("SELECT set_config('search_path', '', false)");
+    session.allows("SET default_transaction_read_only = on");
     session.denies("SET default_transaction_read_only = off", "default");
+    session.denies("RESET default_transaction_read_only", "default");
     session.denies(
         "SELECT set_config('default_transaction_read_only', 'off', false)",
         "default",
