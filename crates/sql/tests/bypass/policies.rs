@@ -13,7 +13,10 @@ rules:
   - name: session
     allow: { actions: [session], settings: [harmless], objects: [cursor, prepared_statement, nothing] }
   - name: transactions
-    allow: { actions: [transaction] }
+    allow:
+      actions: [transaction]
+      # Not prepare, commit_prepared, rollback_prepared: they reach other sessions.
+      subtypes: [begin, commit, rollback, savepoint, release, rollback_to, read_only, read_write]
   - name: export
     allow: { actions: [export] }
   - name: no-secrets
@@ -58,7 +61,10 @@ rules:
   - name: session
     allow: { actions: [session], settings: [harmless], objects: [cursor, prepared_statement, nothing] }
   - name: transactions
-    allow: { actions: [transaction] }
+    allow:
+      actions: [transaction]
+      # Not prepare, commit_prepared, rollback_prepared: they reach other sessions.
+      subtypes: [begin, commit, rollback, savepoint, release, rollback_to, read_only, read_write]
   - name: export
     allow: { actions: [export] }
   - name: no-secrets

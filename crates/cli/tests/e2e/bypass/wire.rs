@@ -449,6 +449,25 @@ fn a_replication_connection_runs_no_sql() {
 }
 
 #[test]
+fn what_another_session_has_prepared_stays_prepared() {
+    let world = World::start(&[READ_ONLY]);
+    let mut other = Session::open(world.server_port(), "bypass");
+    let answer = other.query(b"BEGIN; DELETE FROM public.orders; PREPARE TRANSACTION 'held'");
+    assert_eq!(answer.error, None);
+    let mut session = world.session();
+    for text in [
+        &b"COMMIT PREPARED 'held'"[..],
+        b"ROLLBACK PREPARED 'held'",
+        b"BEGIN; SELECT 1; PREPARE TRANSACTION 'mine'",
+    ] {
+        is_denied(&world, &session.query(text), "default");
+        assert!(session.lives());
+    }
+    let held = other.value("SELECT string_agg(gid, ',') FROM pg_prepared_xacts");
+    assert_eq!(held.as_deref(), Some("held"));
+}
+
+#[test]
 fn data_of_copy_is_data() {
     let world = World::start(&[&format!(
         "{READ_ONLY}  - name: load

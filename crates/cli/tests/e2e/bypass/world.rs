@@ -82,7 +82,10 @@ impl Gate {
 
 impl World {
     pub(super) fn start(policies: &[&str]) -> Self {
-        let server = Postgres::builder().setting("wal_level", "logical").start();
+        let server = Postgres::builder()
+            .setting("wal_level", "logical")
+            .setting("max_prepared_transactions", "2")
+            .start();
         let gates = policies.iter().map(|policy| Gate::start(&server, policy));
         let mut world = Self {
             gates: gates.collect(),
