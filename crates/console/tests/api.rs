@@ -7,7 +7,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use querycop_console::{AdminKey, Api, Parts};
 use querycop_gateway::config::{
-    Backend, BackendAddress, BackendTls, Config, Direct, Google, Limits, Roots, Route,
+    Backend, BackendAddress, BackendTls, Config, Direct, Google, Governance, Limits, Roots, Route,
     ScramOverTls, TlsMode, TlsNegotiation,
 };
 use querycop_gateway::{Gateway, Metrics};
@@ -70,6 +70,7 @@ async fn gateway(backend: SocketAddr) -> Gateway {
             drain_timeout: Duration::ZERO,
             worker_threads: 1,
         },
+        governance: Governance::default(),
     };
     Gateway::new(config, Arc::new(Metrics::default()))
         .await

@@ -5,7 +5,9 @@
 //! knows. The server then answers in order, fails the transaction as it would, and skips to the next
 //! Sync as it would; only the words of its error are exchanged for ours ([`Refused`]).
 
+mod admission;
 mod collector;
+mod errors;
 mod expected;
 mod from_client;
 mod from_server;
@@ -345,6 +347,13 @@ impl Oversight {
             return;
         };
         self.judge.search_path.completed(statement);
+        for name in &statement.executes {
+            if let Some(executed) = self.prepared.exact(name.as_bytes()) {
+                for statement in &executed.analysis.facts.statements {
+                    self.judge.search_path.completed(statement);
+                }
+            }
+        }
         if let Some(at) = run.prepares.iter().position(|one| one.place == place) {
             let preparing = run.prepares.swap_remove(at);
             self.prepared

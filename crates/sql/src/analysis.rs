@@ -10,7 +10,7 @@ use crate::guard::{Measure, measure};
 use crate::lexer::Lexer;
 use crate::note::Note;
 use crate::redact::{Fingerprint, redact};
-use crate::settings::{Decoded, LexerSettings, StandardConformingStrings, decode};
+use crate::settings::{Decoded, LexerSettings, ServerEncoding, StandardConformingStrings, decode};
 use crate::tree;
 
 /// What is to know of a text.
@@ -98,7 +98,10 @@ pub(crate) fn check(
     let text = decode(bytes, settings.client_encoding).map_err(refuse)?;
     let lexer = Lexer::new(&text.text, settings.standard_conforming_strings);
     let measure = measure(&text.text, lexer).map_err(refuse)?;
-    if text.is_inexact && measure.has_foreign_name {
+    let is_foreign_server = settings.server_encoding == ServerEncoding::Other;
+    if text.is_inexact && measure.has_foreign_name
+        || is_foreign_server && measure.has_ambiguous_name
+    {
         // Its letters would be others than the server's.
         return Err(refuse(Unreadable::Encoding));
     }

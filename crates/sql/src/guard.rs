@@ -26,6 +26,25 @@ pub(crate) struct Measure {
     pub(crate) depth: usize,
     /// Whether a name has a byte that isn't ASCII.
     pub(crate) has_foreign_name: bool,
+    /// Whether such a name can be another one to a server whose database isn't in UTF-8: it folds
+    /// such letters, too, and cuts names by its own bytes.
+    pub(crate) has_ambiguous_name: bool,
+}
+
+/// Bytes of a name that PostgreSQL keeps.
+const MAX_NAME: usize = 63;
+
+/// The most bytes that a character which isn't ASCII has in any encoding of a server.
+const MAX_CHARACTER: usize = 4;
+
+/// Whether a name with letters that aren't ASCII depends on the encoding of the database.
+fn is_ambiguous(name: &str, kind: TokenKind) -> bool {
+    let bytes: usize = name
+        .chars()
+        .map(|letter| if letter.is_ascii() { 1 } else { MAX_CHARACTER })
+        .sum();
+    let folds = |letter: char| !letter.is_ascii() && !letter.to_lowercase().eq([letter]);
+    bytes > MAX_NAME || (kind == TokenKind::Word && name.chars().any(folds))
 }
 
 /// What has been seen at one level of brackets.
@@ -91,6 +110,7 @@ pub(crate) fn measure(text: &str, lexer: Lexer<'_>) -> Result<Measure, Unreadabl
         let piece = text.get(token.range()).unwrap_or_default();
         if matches!(token.kind, TokenKind::Word | TokenKind::QuotedName) && !piece.is_ascii() {
             measure.has_foreign_name = true;
+            measure.has_ambiguous_name |= is_ambiguous(piece, token.kind);
         }
         guard.take(token, piece);
         if guard.deepest > MAX_DEPTH || guard.weight > MAX_WEIGHT {

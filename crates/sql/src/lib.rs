@@ -26,4 +26,4 @@ pub use analyzer::{Analyzer, AnalyzerConfig};
 pub use note::Note;
 pub use querycop_policy::facts;
 pub use redact::Fingerprint;
-pub use settings::{ClientEncoding, LexerSettings, StandardConformingStrings};
+pub use settings::{ClientEncoding, LexerSettings, ServerEncoding, StandardConformingStrings};

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use querycop_policy::facts::Unreadable;
 
-/// Settings that change what a text means; the server reports both in `ParameterStatus`.
+/// Settings that change what a text means; the server reports all of them in `ParameterStatus`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LexerSettings {
     /// `standard_conforming_strings`.
     pub standard_conforming_strings: StandardConformingStrings,
     /// `client_encoding`.
     pub client_encoding: ClientEncoding,
+    /// `server_encoding`, which a database has for good.
+    pub server_encoding: ServerEncoding,
 }
 
 /// Whether a backslash in `'…'` is a character like any other.
@@ -34,8 +36,31 @@ pub enum ClientEncoding {
     /// Any other in which every byte of a character that isn't ASCII has its high bit set.
     AsciiSuperset,
     /// One in which a quote or backslash can be the second half of a character (SJIS, BIG5, GBK,
-    /// UHC, GB18030, JOHAB, `SHIFT_JIS_2004`), or one that nobody knows: not read.
+    /// UHC, GB18030, JOHAB, `SHIFT_JIS_2004`): only text without such characters is read.
     Unsafe,
+    /// One that nobody knows: not read.
+    Unknown,
+}
+
+/// What is to know of the database's encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ServerEncoding {
+    /// `UTF8`.
+    #[default]
+    Utf8,
+    /// Any other: names with letters that aren't ASCII can be folded and cut otherwise.
+    Other,
+}
+
+impl ServerEncoding {
+    /// From the name that the server reports.
+    pub fn from_parameter(value: &str) -> Self {
+        if value == "UTF8" {
+            Self::Utf8
+        } else {
+            Self::Other
+        }
+    }
 }
 
 impl StandardConformingStrings {
@@ -60,7 +85,10 @@ impl ClientEncoding {
             | "KOI8R" | "KOI8U" | "ISO_8859_5" | "ISO_8859_6" | "ISO_8859_7" | "ISO_8859_8" => {
                 Self::AsciiSuperset
             }
-            _ => Self::Unsafe,
+            "SJIS" | "SHIFT_JIS_2004" | "BIG5" | "GBK" | "UHC" | "GB18030" | "JOHAB" => {
+                Self::Unsafe
+            }
+            _ => Self::Unknown,
         }
     }
 }
@@ -77,8 +105,15 @@ pub(crate) fn decode(bytes: &[u8], encoding: ClientEncoding) -> Result<Decoded<'
     if bytes.contains(&0) {
         return Err(Unreadable::InvalidText);
     }
-    // ASCII is the same in all of them, but a byte of an unsafe one may be half a character.
     match encoding {
+        // The first half of a character is never ASCII, so where all is, there are none.
+        ClientEncoding::Unsafe if bytes.is_ascii() => match str::from_utf8(bytes) {
+            Ok(text) => Ok(Decoded {
+                text: Cow::Borrowed(text),
+                is_inexact: false,
+            }),
+            Err(_) => Err(Unreadable::InvalidText),
+        },
         ClientEncoding::Utf8 => match str::from_utf8(bytes) {
             Ok(text) => Ok(Decoded {
                 text: Cow::Borrowed(text),
@@ -100,6 +135,6 @@ pub(crate) fn decode(bytes: &[u8], encoding: ClientEncoding) -> Result<Decoded<'
                 is_inexact: encoding == ClientEncoding::AsciiSuperset,
             })
         }
-        ClientEncoding::Unsafe => Err(Unreadable::Encoding),
+        ClientEncoding::Unsafe | ClientEncoding::Unknown => Err(Unreadable::Encoding),
     }
 }

@@ -36,7 +36,7 @@ mod wrappers;
 use std::ops::Range;
 
 use pg_query::Node;
-use pg_query::protobuf::RangeVar;
+use pg_query::protobuf::{RangeVar, SelectStmt};
 use querycop_policy::facts::{
     Action, Attributes, Columns, Effect, Execution, Feature, Kind, Name, Object, ObjectKind,
     PossibleCall, Preparation, Statement, Via,
@@ -59,6 +59,8 @@ pub(crate) struct Reader<'a> {
     statement: Statement,
     scopes: Scopes<'a>,
     execution: Execution,
+    /// Whose results are looked at, while they are.
+    selecting: Option<&'a SelectStmt>,
 }
 
 /// The facts of one statement.
@@ -79,6 +81,7 @@ impl<'a> Reader<'a> {
             statement: Statement::default(),
             scopes: Scopes::default(),
             execution: Execution::Now,
+            selecting: None,
         }
     }
 

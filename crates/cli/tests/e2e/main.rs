@@ -2,6 +2,7 @@
 
 mod alloydb;
 mod audit;
+mod bypass;
 mod command;
 mod cookbook;
 mod drivers;

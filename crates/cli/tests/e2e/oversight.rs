@@ -49,7 +49,10 @@ impl Overseen {
         fs::write(&file, policy).expect("the directory is writable");
         let builder = before(&SERVER, "disable")
             .env("GATEKEEPER_POLICY_FILE", file.display())
-            .env("GATEKEEPER_AUDIT_DIR", directory.path().join("audit").display());
+            .env(
+                "GATEKEEPER_AUDIT_DIR",
+                directory.path().join("audit").display(),
+            );
         Self {
             gateway: settings(builder).start(),
             directory,
@@ -141,7 +144,10 @@ fn table(name: &str, rows: u32) {
 }
 
 fn count(table: &str) -> String {
-    SERVER.psql(&format!("select count(*) from {table}")).trim().to_owned()
+    SERVER
+        .psql(&format!("select count(*) from {table}"))
+        .trim()
+        .to_owned()
 }
 
 /// The errors among messages.

@@ -10,25 +10,16 @@ use querycop_policy::TransactionState;
 use querycop_serve::{BUFFER_SIZE, Passage, Then};
 use querycop_sql::{ClientEncoding, StandardConformingStrings};
 use querycop_wire::backend::{CommandComplete, ParameterStatus};
-use querycop_wire::error_response::{ErrorResponse, ErrorView};
 use querycop_wire::frame::{self, Header};
 use querycop_wire::tag::backend as tag;
 
 use super::expected::{Bound, Closed, Copy, Expected};
-use super::refused::{Reached, Why};
+use super::refused::Reached;
 use super::run::Run;
 use super::text::Text;
 use super::{Cut, Oversight, RelayError, Sees, Step};
 use crate::cancel;
 use crate::conversation::Conversation;
-
-/// What an error of the server is to the client.
-enum Words {
-    /// The server's.
-    Theirs,
-    /// Ours.
-    Ours(ErrorResponse),
-}
 
 impl Oversight {
     /// Looks at what the server has sent.
@@ -304,7 +295,7 @@ impl Oversight {
     }
 
     /// What a portal turned out to run.
-    fn text_of(&self, portal: &[u8], run: &Run) -> Option<Arc<Text>> {
+    pub(super) fn text_of(&self, portal: &[u8], run: &Run) -> Option<Arc<Text>> {
         match &run.text {
             Some(text) => Some(Arc::clone(text)),
             None => self.portals.exact(portal).map(Arc::clone),
@@ -322,122 +313,6 @@ impl Oversight {
         if let (Outcome::Completed { .. }, Some(text)) = (outcome, text) {
             self.completed(run, text, place);
         }
-        Ok(())
-    }
-
-    /// The server has refused something.
-    fn failed(&mut self, body: &[u8]) -> Result<Step, RelayError> {
-        let error = ErrorView::decode(body).ok();
-        let code = error.and_then(|error| error.code()).unwrap_or("XX000");
-        self.judge.search_path.failed();
-        let words = self.words(body);
-        let copy = self.running().map_or(Copy::NotBegun, |run| run.copy);
-        match self.queue.pop() {
-            Some(Expected::Query(run)) => self.query_failed(run, code)?,
-            Some(Expected::FunctionCall(mut run)) => {
-                let outcome = outcome_of(&run, code);
-                self.record(&mut run, None, 0, outcome)?;
-                run.advance();
-                self.queue.put_back(Expected::FunctionCall(run));
-            }
-            Some(Expected::Execute { portal, mut run }) => {
-                let text = self.text_of(&portal, &run);
-                let outcome = outcome_of(&run, code);
-                let place = run.next;
-                self.record(&mut run, text.as_deref(), place, outcome)?;
-                for preparing in run.prepares.drain(..) {
-                    self.prepared.failed(preparing.name.as_bytes());
-                }
-                self.skip(copy)?;
-            }
-            Some(Expected::Parse { name, mut run, .. }) => {
-                if run.refused.is_none() {
-                    self.prepared.failed(&name);
-                }
-                let outcome = outcome_of(&run, code);
-                self.record(&mut run, None, 0, outcome)?;
-                self.skip(copy)?;
-            }
-            Some(Expected::Bind { portal, bound }) => {
-                self.not_bound(&portal, &bound);
-                self.skip(copy)?;
-            }
-            Some(Expected::Describe | Expected::Close(_)) => self.skip(copy)?,
-            // The transaction could not be committed; or the server says goodbye.
-            Some(sync @ Expected::Sync { .. }) => {
-                self.queue.put_back(sync);
-            }
-            None => {}
-        }
-        if let Some(cut) = &mut self.cut {
-            if cut.told {
-                return Ok(Step::Replace(Vec::new()));
-            }
-            cut.told = true;
-        }
-        Ok(match words {
-            Words::Theirs => Step::Pass,
-            Words::Ours(response) => {
-                let mut put = Vec::new();
-                response.encode(&mut put);
-                Step::Replace(put)
-            }
-        })
-    }
-
-    /// Whose words the client gets for an error.
-    fn words(&mut self, body: &[u8]) -> Words {
-        let theirs_or =
-            |response: Option<ErrorResponse>| response.map_or(Words::Theirs, Words::Ours);
-        if let Some(cut) = &self.cut {
-            // Only the answer to our own request is ours to put in other words.
-            let is_cancelled = ErrorView::decode(body)
-                .ok()
-                .is_some_and(|error| error.code() == Some("57014"));
-            return theirs_or(is_cancelled.then(|| cut.reached.response()));
-        }
-        let nonce = self.nonce.as_bytes();
-        let is_ours = body.windows(nonce.len()).any(|window| window == nonce);
-        if !is_ours {
-            return Words::Theirs;
-        }
-        let refused = match self.queue.front() {
-            Some(Expected::Parse { run, .. }) => run.refused.as_ref(),
-            _ => self.running().and_then(|run| run.refused.as_ref()),
-        };
-        theirs_or(refused.map(super::refused::Refused::response))
-    }
-
-    fn query_failed(&mut self, mut run: Run, code: &str) -> Result<(), RelayError> {
-        let failed = match &run.refused {
-            Some(refused) => refused.place,
-            None => run.next,
-        };
-        let outcome = outcome_of(&run, code);
-        let text = run.text.clone();
-        let count = text.as_ref().map_or(1, |text| text.len()).max(1);
-        for place in run.next..count.max(failed + 1) {
-            let outcome = if place == failed {
-                outcome
-            } else {
-                Outcome::Skipped
-            };
-            self.record(&mut run, text.as_deref(), place, outcome)?;
-        }
-        run.next = count;
-        for preparing in run.prepares.drain(..) {
-            self.prepared.failed(preparing.name.as_bytes());
-        }
-        self.queue.put_back(Expected::Query(run));
-        Ok(())
-    }
-
-    /// After an error in the extended protocol the server skips to the next Sync.
-    fn skip(&mut self, copy: Copy) -> Result<(), RelayError> {
-        for skipped in self.queue.skipped(copy) {
-            self.unanswered(skipped, Outcome::Skipped)?;
-        }
-        self.next_turn();
         Ok(())
     }
 
@@ -546,26 +421,11 @@ impl Oversight {
     }
 
     /// A statement has ended, and the next one's turn has come.
-    fn next_turn(&mut self) {
+    pub(super) fn next_turn(&mut self) {
         self.answers += 1;
         if let Some(run) = self.running() {
             run.begin_now();
         }
-    }
-}
-
-/// What an error means for a run: if it was refused, that.
-fn outcome_of<'a>(run: &Run, code: &'a str) -> Outcome<'a> {
-    match &run.refused {
-        Some(refused) => match refused.why {
-            Why::Denied { .. } => Outcome::Denied { sqlstate: "42501" },
-            Why::TooFast { .. } | Why::TooManyAtATime { .. } => {
-                Outcome::Denied { sqlstate: "53400" }
-            }
-            Why::NoRecord => Outcome::Denied { sqlstate: "58030" },
-            Why::Malformed => Outcome::Denied { sqlstate: "08P01" },
-        },
-        None => Outcome::Failed { sqlstate: code },
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the policy says of a text, for one session.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -82,21 +83,31 @@ impl Judge {
         {
             return Some(Arc::clone(&known.judgement));
         }
-        let situation = Situation {
-            search_path: &self.search_path,
-            now: Timestamp::now(),
-            transaction: self.transaction,
-        };
         let resolved = resolve(analysis, prepared, batch);
         let executes = analysis
             .facts
             .statements
             .iter()
             .any(|one| !one.executes.is_empty());
-        let decisions: Vec<_> = resolved
-            .iter()
-            .map(|one| current.scope.decide(one, resolved.len(), &situation))
-            .collect();
+        let now = Timestamp::now();
+        let mut search_path = Cow::Borrowed(&self.search_path);
+        let mut decisions = Vec::with_capacity(resolved.len());
+        for one in &resolved {
+            let situation = Situation {
+                search_path: &search_path,
+                now,
+                transaction: self.transaction,
+            };
+            decisions.push(current.scope.decide(one, resolved.len(), &situation));
+            if decisions.len() < resolved.len() {
+                // What one statement of a text changes holds for the next.
+                let search_path = search_path.to_mut();
+                search_path.may_change(&one.statement);
+                for executed in &one.executed {
+                    search_path.may_change(executed);
+                }
+            }
+        }
         let reuse = decisions.iter().map(|one| one.reuse).max();
         let judgement = Arc::new(Judgement {
             decisions,

@@ -7,7 +7,7 @@ use querycop_policy::facts::{
 };
 use querycop_policy::{CertificateName, Principal, SearchPath, Tls};
 use querycop_serve::PeerAddr;
-use querycop_sql::{ClientEncoding, LexerSettings, StandardConformingStrings};
+use querycop_sql::{ClientEncoding, LexerSettings, ServerEncoding, StandardConformingStrings};
 use querycop_wire::backend::{BackendKeyData, ParameterStatus};
 use querycop_wire::frame::Header;
 use querycop_wire::startup::{CancelRequest, StartupMessage};
@@ -60,6 +60,9 @@ impl Learned {
                     }
                     b"client_encoding" => {
                         self.lexer.client_encoding = ClientEncoding::from_parameter(&value);
+                    }
+                    b"server_encoding" => {
+                        self.lexer.server_encoding = ServerEncoding::from_parameter(&value);
                     }
                     b"search_path" => self.search_path = Some(value.into_owned()),
                     _ => {}

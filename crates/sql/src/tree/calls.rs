@@ -3,7 +3,7 @@
 use pg_query::Node;
 use pg_query::protobuf::node::Node as N;
 use pg_query::protobuf::{
-    AExpr, AIndirection, CallStmt, CurrentOfExpr, FuncCall, SortBy, TypeCast, TypeName,
+    AExpr, AExprKind, AIndirection, CallStmt, CurrentOfExpr, FuncCall, SortBy, TypeCast, TypeName,
 };
 use querycop_policy::facts::{Action, Feature, Kind, Name, Object, ObjectKind, Via};
 
@@ -51,7 +51,24 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn a_expr(&mut self, node: &'a AExpr) {
-        self.operator(&node.name);
+        match node.kind() {
+            // Their name is the keyword; what they call are `>=`, `<=` and their like.
+            AExprKind::AexprBetween
+            | AExprKind::AexprNotBetween
+            | AExprKind::AexprBetweenSym
+            | AExprKind::AexprNotBetweenSym => {}
+            AExprKind::Undefined
+            | AExprKind::AexprOp
+            | AExprKind::AexprOpAny
+            | AExprKind::AexprOpAll
+            | AExprKind::AexprDistinct
+            | AExprKind::AexprNotDistinct
+            | AExprKind::AexprNullif
+            | AExprKind::AexprIn
+            | AExprKind::AexprLike
+            | AExprKind::AexprIlike
+            | AExprKind::AexprSimilar => self.operator(&node.name),
+        }
         self.walk_a_expr(node);
     }
 
@@ -73,14 +90,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn type_cast(&mut self, node: &'a TypeCast) {
-        if let Some(target) = &node.type_name {
-            self.cast_to(target);
-        }
+        self.becomes(node.type_name.as_ref());
         self.walk_type_cast(node);
     }
 
-    /// A cast to a type that isn't PostgreSQL's own may call a function that somebody wrote.
-    fn cast_to(&mut self, target: &'a TypeName) {
+    /// What becomes a value of a type that isn't PostgreSQL's own may call a function that somebody
+    /// wrote: in a cast, or where a type says what comes out.
+    pub(super) fn becomes(&mut self, target: Option<&'a TypeName>) {
+        let Some(target) = target else { return };
         let foreign = match target.names.as_slice() {
             [] => false,
             [single] => word(single).is_some_and(|name| !is_type(name)),

@@ -185,7 +185,8 @@ fn comparison(expression: &AExpr) -> Option<bool> {
     }
 }
 
-fn same_columns(left: &Node, right: &Node) -> bool {
+/// Whether both are a column, named in the same words.
+pub(super) fn same_columns(left: &Node, right: &Node) -> bool {
     match (&left.node, &right.node) {
         (Some(N::ColumnRef(left)), Some(N::ColumnRef(right))) => {
             left.fields.len() == right.fields.len()

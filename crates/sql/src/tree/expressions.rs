@@ -256,6 +256,7 @@ impl<'a> Reader<'a> {
             location: _,
         } = node;
         self.option(expr.as_deref());
+        self.becomes(type_name.as_ref());
         if let Some(type_name) = type_name {
             self.type_name(type_name);
         }

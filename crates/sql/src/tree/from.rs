@@ -22,7 +22,11 @@ impl<'a> Reader<'a> {
         }
         let object = self.relation_object(ObjectKind::Relation, node);
         if let Some(place) = self.effect(Action::Read, "", object) {
-            self.scopes.add(alias, Source::Read(node, place));
+            let source = Source::Read(node, place);
+            if node.alias.as_ref().is_some_and(renames_columns) {
+                self.read_from(&source, None);
+            }
+            self.scopes.add(alias, source);
         }
     }
 
@@ -59,6 +63,11 @@ impl<'a> Reader<'a> {
         } = node;
         self.nodes(functions);
         self.nodes(coldeflist);
+        for column in coldeflist {
+            if let Some(N::ColumnDef(column)) = &column.node {
+                self.becomes(column.type_name.as_ref());
+            }
+        }
         self.add_derived(alias.as_ref());
     }
 
@@ -113,6 +122,9 @@ impl<'a> Reader<'a> {
             self.read_all_columns();
         }
         self.option(quals.as_deref());
+        if alias.as_ref().is_some_and(renames_columns) {
+            self.read_all_columns();
+        }
         for alias in [alias.as_ref(), join_using_alias.as_ref()]
             .into_iter()
             .flatten()
@@ -222,6 +234,11 @@ impl<'a> Reader<'a> {
 
 fn alias_or<'a>(alias: Option<&'a Alias>, name: &'a str) -> &'a str {
     alias.map_or(name, |alias| &alias.aliasname)
+}
+
+/// Whether columns get other names, as in `t AS x (a, b)`: which is which is for the catalog to say.
+fn renames_columns(alias: &Alias) -> bool {
+    !alias.colnames.is_empty()
 }
 
 /// Whether a qualifier means this entry: its alias, or old and new of a target's RETURNING.

@@ -3,12 +3,15 @@
 //! By name, whatever the schema: who gives a function of his own such a name is judged by it.
 
 use pg_query::Node;
+use pg_query::protobuf::AExprKind;
+use pg_query::protobuf::node::Node as N;
 use querycop_policy::facts::{
     Action, Feature, Name, Object, ObjectKind, SettingScope, SettingValue,
 };
 
 use super::Reader;
-use super::constant::{is_literal, string_literal};
+use super::constant::{is_literal, same_columns, string_literal};
+use super::names::word;
 
 /// What a known function does besides being called.
 #[derive(Clone, Copy)]
@@ -75,13 +78,42 @@ impl<'a> Reader<'a> {
     /// `set_config(name, value, is_local)` is SET.
     fn set_config(&mut self, args: &'a [Node]) {
         // Named arguments are no literals, so whoever uses them changes a hidden setting.
-        let name = args.first().and_then(string_literal);
+        let name = args
+            .first()
+            .and_then(|name| string_literal(name).or_else(|| self.selected_setting(name)));
         let value = match args.get(1).and_then(string_literal) {
             Some(value) => SettingValue::To(vec![value.into()]),
             None => SettingValue::Hidden,
         };
         // Whether it is local can't be told from an expression; the longer one is the cautious one.
         self.change_setting(name, value, SettingScope::Session);
+    }
+
+    /// The only setting that a column can name in `SELECT set_config(name, …) FROM pg_settings
+    /// WHERE name = 'x'`, by which `pg_dump` changes a setting that may not be there.
+    fn selected_setting(&self, column: &'a Node) -> Option<&'a str> {
+        let select = self.selecting?;
+        let [from] = select.from_clause.as_slice() else {
+            return None;
+        };
+        let Some(N::RangeVar(relation)) = &from.node else {
+            return None;
+        };
+        let is_settings = relation.relname == "pg_settings"
+            && matches!(relation.schemaname.as_str(), "" | "pg_catalog");
+        if !is_settings || !select.group_clause.is_empty() {
+            return None;
+        }
+        let Some(N::AExpr(condition)) = &select.where_clause.as_deref()?.node else {
+            return None;
+        };
+        let is_equality = condition.kind() == AExprKind::AexprOp
+            && condition.name.len() == 1
+            && condition.name.first().and_then(word) == Some("=");
+        if !is_equality || !same_columns(condition.lexpr.as_deref()?, column) {
+            return None;
+        }
+        string_literal(condition.rexpr.as_deref()?)
     }
 
     /// `nextval` and `setval` of a sequence, which is named by a string.

@@ -41,6 +41,7 @@ impl<'a> Reader<'a> {
             type_name,
             returning: _,
         } = node;
+        self.becomes(type_name.as_ref());
         if let Some(type_name) = type_name {
             self.type_name(type_name);
         }
@@ -107,6 +108,7 @@ impl<'a> Reader<'a> {
             on_error,
             location: _,
         } = node;
+        self.becomes(type_name.as_ref());
         if let Some(type_name) = type_name {
             self.type_name(type_name);
         }

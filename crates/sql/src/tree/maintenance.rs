@@ -11,17 +11,25 @@ use querycop_policy::facts::{Action, Kind, Object, ObjectKind};
 use super::Reader;
 use super::copy::plain;
 
+/// The mode of `LOCK TABLE … IN ACCESS SHARE MODE`, the lock that every SELECT takes.
+const ACCESS_SHARE: i32 = 1;
+
 impl<'a> Reader<'a> {
     pub(super) fn lock_stmt(&mut self, node: &'a LockStmt) {
         let LockStmt {
             relations,
-            mode: _,
+            mode,
             nowait: _,
         } = node;
         self.kind(Kind::Lock);
+        let subtype = if *mode == ACCESS_SHARE {
+            "access_share"
+        } else {
+            "table"
+        };
         for relation in relations_of(relations) {
             let object = self.relation_object(ObjectKind::Relation, relation);
-            self.effect(Action::Lock, "table", object);
+            self.effect(Action::Lock, subtype, object);
         }
     }
 

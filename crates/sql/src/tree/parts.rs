@@ -15,6 +15,7 @@ impl<'a> Reader<'a> {
             coldefexpr,
             location: _,
         } = node;
+        self.becomes(type_name.as_ref());
         if let Some(type_name) = type_name {
             self.type_name(type_name);
         }

@@ -46,7 +46,9 @@ impl<'a> Reader<'a> {
             self.feature(Feature::NoLimit);
         }
         self.scopes.push();
+        let around = self.selecting.take();
         self.select_parts(node, rows);
+        self.selecting = around;
         self.scopes.pop();
     }
 
@@ -95,7 +97,9 @@ impl<'a> Reader<'a> {
             if has_star(target_list) {
                 self.feature(Feature::SelectStar);
             }
+            self.selecting = Some(node);
             self.nodes(target_list);
+            self.selecting = None;
         }
         self.option(where_clause.as_deref());
         self.nodes(group_clause);

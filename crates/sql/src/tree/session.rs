@@ -86,6 +86,11 @@ impl<'a> Reader<'a> {
             name,
         );
         self.nodes(argtypes);
+        for argtype in argtypes {
+            if let Some(N::TypeName(argtype)) = &argtype.node {
+                self.becomes(Some(argtype));
+            }
+        }
         let mut body = Reader::new();
         body.query(query.as_deref(), Rows::ToClient);
         self.adopt(name, body.finish());

@@ -5,7 +5,8 @@ use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::node::Node as N;
 use pg_query::protobuf::{AlterSystemStmt, VariableSetKind, VariableSetStmt, VariableShowStmt};
 use querycop_policy::facts::{
-    Action, Execution, Feature, Kind, Object, ObjectKind, SettingChange, SettingScope, SettingValue,
+    Action, Attributes, Certainty, Columns, Effect, Execution, Feature, Kind, Object, ObjectKind,
+    SettingChange, SettingScope, SettingValue,
 };
 
 use super::Reader;
@@ -90,6 +91,9 @@ impl<'a> Reader<'a> {
             self.named_effect(Action::Role, subtype, ObjectKind::Role, &role);
         } else {
             self.feature(Feature::SetSetting);
+            if name.is_none() && !reset {
+                self.possible_role();
+            }
             let subtype = if reset { "reset" } else { "set" };
             self.named_effect(
                 Action::Session,
@@ -112,6 +116,23 @@ impl<'a> Reader<'a> {
             name: name.map(Into::into),
             value,
             scope,
+        });
+    }
+
+    /// Who may set anything may set `role`; only RESET ALL leaves that alone.
+    fn possible_role(&mut self) {
+        self.feature(Feature::SetRole);
+        let attributes = Attributes {
+            execution: self.execution,
+            certainty: Certainty::Possible,
+            ..Attributes::default()
+        };
+        self.effects.insert(Effect {
+            action: Action::Role,
+            subtype: "set_role",
+            object: Object::hidden(ObjectKind::Role),
+            columns: Columns::default(),
+            attributes,
         });
     }
 

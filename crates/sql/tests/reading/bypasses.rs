@@ -228,6 +228,27 @@ fn operators_and_casts_of_somebody_else_may_be_calls() {
         ("SELECT 'x'::evil", Via::Cast, "evil"),
         ("SELECT CAST('x' AS s.evil)", Via::Cast, "s.evil"),
         ("SELECT evil 'x'", Via::Cast, "evil"),
+        (
+            "SELECT * FROM json_to_record('{}') AS x (a evil)",
+            Via::Cast,
+            "evil",
+        ),
+        (
+            "SELECT * FROM XMLTABLE('/a' PASSING x COLUMNS a s.evil PATH '.')",
+            Via::Cast,
+            "s.evil",
+        ),
+        (
+            "SELECT * FROM JSON_TABLE(x, '$' COLUMNS (a evil PATH '$'))",
+            Via::Cast,
+            "evil",
+        ),
+        (
+            "SELECT JSON_VALUE(x, '$' RETURNING evil)",
+            Via::Cast,
+            "evil",
+        ),
+        ("PREPARE p (evil) AS SELECT $1", Via::Cast, "evil"),
     ] {
         assert!(
             possible_calls(text).contains(&(via, name.to_owned())),
@@ -235,6 +256,10 @@ fn operators_and_casts_of_somebody_else_may_be_calls() {
             possible_calls(text)
         );
     }
+    assert_eq!(
+        possible_calls("SELECT 1 BETWEEN 2 AND 3, 1 NOT BETWEEN SYMMETRIC 2 AND 3"),
+        []
+    );
     assert_eq!(
         possible_calls("SELECT 1 + 2 = 3 AND a OPERATOR(pg_catalog.=) 1, 'x'::text::int"),
         []
@@ -251,10 +276,27 @@ fn set_config_is_set() {
         "SELECT set_config('search_path', 'a', false)",
         &["session:set setting search_path"],
     );
-    // A name that can't be known can be any.
+    // pg_dump's way to change a setting that an older server doesn't have.
+    has_effects(
+        "SELECT set_config(name, 'view', false) FROM pg_settings WHERE name = 'jit'",
+        &["session:set setting jit"],
+    );
+    for text in [
+        "SELECT set_config(name, 'a', false) FROM pg_settings WHERE name <> 'jit'",
+        "SELECT set_config(name, 'a', false) FROM pg_settings WHERE name = 'jit' OR true",
+        "SELECT set_config(name, 'a', false) FROM pg_settings WHERE name OPERATOR(s.=) 'jit'",
+        "SELECT set_config(setting, 'a', false) FROM pg_settings WHERE name = 'jit'",
+        "SELECT set_config(name, 'a', false) FROM s.pg_settings WHERE name = 'jit'",
+        "SELECT set_config(name, 'a', false) FROM pg_settings, t WHERE name = 'jit'",
+        "SELECT (SELECT set_config(name, 'a', false) FROM t) FROM pg_settings WHERE name = 'jit'",
+        "SELECT 1 FROM pg_settings WHERE name = set_config(name, 'a', false)",
+    ] {
+        has_effects(text, &["session:set setting"]);
+    }
+    // A name that can't be known can be any, also that of the role.
     has_effects(
         "SELECT set_config($1, 'a', false)",
-        &["session:set setting"],
+        &["session:set setting", "role:set_role role possibly"],
     );
     has_effects(
         "SELECT set_config(is_local => false, setting_name => 'role', new_value => 'admin')",
@@ -329,6 +371,25 @@ fn read_only_can_be_left_only_in_sight() {
         &["session:set setting default_transaction_read_only"],
     );
     has_feature(Feature::TransactionControl, &["COMMIT; DELETE FROM t"]);
+}
+
+#[test]
+fn columns_under_other_names_are_all_columns() {
+    has_effects(
+        "SELECT b FROM customers AS c (a, b)",
+        &["read relation customers * (b)"],
+    );
+    has_effects(
+        "SELECT j.b FROM (customers JOIN orders USING (id)) AS j (a, b)",
+        &[
+            "read relation customers * (id,b)",
+            "read relation orders * (id,b)",
+        ],
+    );
+    has_effects(
+        "SELECT c.b FROM customers AS c",
+        &["read relation customers (b)"],
+    );
 }
 
 #[test]

@@ -217,6 +217,10 @@ fn the_rest_names_its_action() {
             "LOCK TABLE t IN ACCESS EXCLUSIVE MODE",
             "lock:table relation t",
         ),
+        (
+            "LOCK t IN ACCESS SHARE MODE NOWAIT",
+            "lock:access_share relation t",
+        ),
         ("SELECT a FROM t FOR UPDATE", "lock:for_update relation t"),
         ("SELECT pg_advisory_lock(1)", "lock:advisory nothing"),
         ("VACUUM FULL s.t", "maintenance:vacuum relation s.t"),

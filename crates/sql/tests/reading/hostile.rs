@@ -230,7 +230,7 @@ proptest! {
     fn any_bytes_are_taken(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         for client_encoding in [ClientEncoding::Utf8, ClientEncoding::Latin1, ClientEncoding::AsciiSuperset] {
             for standard_conforming_strings in [StandardConformingStrings::On, StandardConformingStrings::Off] {
-                let settings = LexerSettings { standard_conforming_strings, client_encoding };
+                let settings = LexerSettings { standard_conforming_strings, client_encoding, ..LexerSettings::default() };
                 let analysis = analyze_with(&bytes, settings);
                 prop_assert_eq!(analysis.facts.statements.len(), analysis.texts.len());
                 prop_assert_ne!(analysis.facts.unreadable, Some(Unreadable::Defect));

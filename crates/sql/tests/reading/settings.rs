@@ -1,7 +1,7 @@
 //! Settings that change what text means, and encodings.
 
 use querycop_sql::facts::{Kind, SettingScope, SettingValue, Unreadable};
-use querycop_sql::{ClientEncoding, LexerSettings, StandardConformingStrings};
+use querycop_sql::{ClientEncoding, LexerSettings, ServerEncoding, StandardConformingStrings};
 
 use crate::{analyze_with, statement};
 
@@ -50,6 +50,20 @@ fn encodings_that_hide_quotes_are_not_read() {
         // Nothing of it is kept: nobody knows where its quotes are.
         assert_eq!(&*analysis.texts[0].text, "?");
     }
+}
+
+#[test]
+fn ascii_is_ascii_in_every_encoding_that_is_known() {
+    let text = br"SELECT 'a'; DELETE FROM t; --'";
+    for name in ["SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB"] {
+        let encoding = ClientEncoding::from_parameter(name);
+        let analysis = analyze_with(text, encoded(encoding));
+        assert_eq!(analysis.facts.unreadable, None, "{name}");
+        assert_eq!(analysis.facts.statements.len(), 2, "{name}");
+    }
+    let encoding = ClientEncoding::from_parameter("nonsense");
+    let analysis = analyze_with(text, encoded(encoding));
+    assert_eq!(analysis.facts.unreadable, Some(Unreadable::Encoding));
 }
 
 #[test]
@@ -152,5 +166,32 @@ fn values_of_settings_are_kept_only_where_they_change_meaning() {
         assert_eq!(change.name.as_deref(), Some(name), "{text}");
         assert_eq!(change.value, value, "{text}");
         assert_eq!(change.scope, scope, "{text}");
+    }
+}
+
+#[test]
+fn names_that_another_server_would_fold_or_cut_are_not_read() {
+    let foreign = LexerSettings {
+        server_encoding: ServerEncoding::from_parameter("LATIN1"),
+        ..LexerSettings::default()
+    };
+    let long = format!("SELECT 1 FROM \"{}\"", "\u{e9}".repeat(16));
+    for text in ["SELECT 1 FROM M\u{dc}NZEN", &long] {
+        let analysis = analyze_with(text.as_bytes(), foreign);
+        assert_eq!(
+            analysis.facts.unreadable,
+            Some(Unreadable::Encoding),
+            "{text}"
+        );
+        let analysis = analyze_with(text.as_bytes(), LexerSettings::default());
+        assert_eq!(analysis.facts.unreadable, None, "{text}");
+    }
+    for text in [
+        "SELECT 'M\u{dc}NZEN' AS m\u{fc}nzen",
+        "SELECT 1 AS \"M\u{dc}NZEN\"",
+        "SELECT 1 FROM MUENZEN",
+    ] {
+        let analysis = analyze_with(text.as_bytes(), foreign);
+        assert_eq!(analysis.facts.unreadable, None, "{text}");
     }
 }

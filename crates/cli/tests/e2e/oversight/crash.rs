@@ -68,7 +68,15 @@ fn nothing_acknowledged_is_lost_when_the_gateway_is_killed_again_and_again() {
         let port = gateway.port();
         let load = Program::postgresql("pgbench")
             .arguments(["-n", "-M", "prepared", "-c", "4", "-T", "600"])
-            .arguments(["-U", "postgres", "-h", "127.0.0.1", "-p", &port.to_string(), "-f"])
+            .arguments([
+                "-U",
+                "postgres",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &port.to_string(),
+                "-f",
+            ])
             .argument(&script)
             .argument("postgres");
         // It ends when it has lost its connections.

@@ -14,8 +14,14 @@ fn a_denied_statement_is_an_error_with_rule_and_hint_and_the_session_lives_on() 
     let answer = client.query("delete from denied_simple");
     assert_eq!(tags(&answer), "EZ");
     let error = answer[0].error();
-    assert_eq!((error.severity.as_str(), error.code.as_str()), ("ERROR", "42501"));
-    assert!(error.message.contains("nothing is deleted here"), "{error:?}");
+    assert_eq!(
+        (error.severity.as_str(), error.code.as_str()),
+        ("ERROR", "42501")
+    );
+    assert!(
+        error.message.contains("nothing is deleted here"),
+        "{error:?}"
+    );
     assert!(error.hint.contains("Mark the rows"), "{error:?}");
     assert_eq!(client.value("select 41 + 1"), "42");
     assert_eq!(count("denied_simple"), "3");
@@ -161,12 +167,19 @@ fn a_reload_reaches_statements_that_were_prepared_before() {
 #[test]
 fn a_policy_with_mistakes_leaves_the_old_one_in_force() {
     let overseen = Overseen::by(NO_DELETES);
-    std::fs::write(overseen.directory.path().join("policy.yaml"), "rules: nonsense").unwrap();
+    std::fs::write(
+        overseen.directory.path().join("policy.yaml"),
+        "rules: nonsense",
+    )
+    .unwrap();
     overseen
         .gateway
         .wait_for_message("policy can't be used, the old one stays in force");
     let mut client = overseen.client();
-    assert_eq!(client.query("delete from pg_class")[0].error().code, "42501");
+    assert_eq!(
+        client.query("delete from pg_class")[0].error().code,
+        "42501"
+    );
 }
 
 #[test]
@@ -282,7 +295,9 @@ rules:
     let overseen = Overseen::by(policy);
     let psql = overseen.gateway.client().user("postgres");
     assert!(psql.run("select 1").success());
-    let output = psql.option("options", "'-c role=pg_monitor'").run("select 1");
+    let output = psql
+        .option("options", "'-c role=pg_monitor'")
+        .run("select 1");
     assert!(!output.success());
     assert!(output.to_string().contains("no-other-role"), "{output}");
 }
@@ -291,7 +306,9 @@ rules:
 fn a_replication_connection_is_denied_by_the_floor() {
     let overseen = Overseen::by(NO_DELETES);
     let psql = overseen.gateway.client().user("postgres");
-    let output = psql.option("replication", "database").run("IDENTIFY_SYSTEM");
+    let output = psql
+        .option("replication", "database")
+        .run("IDENTIFY_SYSTEM");
     assert!(!output.success());
     assert!(output.to_string().contains("replication"), "{output}");
 }

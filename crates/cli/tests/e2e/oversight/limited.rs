@@ -20,7 +20,10 @@ rules:
 fn a_result_ends_at_the_limit_of_rows_with_an_error() {
     let overseen = limited("rows: 10");
     let mut client = overseen.client();
-    assert_eq!(tags(&client.query("select generate_series(1, 10)")), "TDDDDDDDDDDCZ");
+    assert_eq!(
+        tags(&client.query("select generate_series(1, 10)")),
+        "TDDDDDDDDDDCZ"
+    );
     // Small enough to be complete before a request to cancel it comes, and endless.
     for rows in ["11", "100000000"] {
         let answer = client.query(&format!("select generate_series(1, {rows})"));
@@ -44,7 +47,10 @@ fn in_a_pipeline_the_rest_of_the_batch_is_skipped_for_the_client() {
         sync(),
     ];
     client.send(&batch.concat());
-    assert_eq!(outcome(&mut client), ("12DDEZ".to_owned(), vec!["54000".to_owned()]));
+    assert_eq!(
+        outcome(&mut client),
+        ("12DDEZ".to_owned(), vec!["54000".to_owned()])
+    );
     assert_eq!(outcome(&mut client).0, "12DCZ");
 }
 
@@ -55,7 +61,8 @@ fn a_result_ends_at_the_limit_of_bytes() {
     assert_eq!(tags(&client.query("select repeat('x', 500)")), "TDCZ");
     let answer = client.query("select repeat('x', 400) from generate_series(1, 5)");
     assert_eq!(codes(&answer), ["54000"]);
-    let answer = client.query("copy (select repeat('x', 400) from generate_series(1, 5)) to stdout");
+    let answer =
+        client.query("copy (select repeat('x', 400) from generate_series(1, 5)) to stdout");
     assert_eq!(codes(&answer), ["54000"]);
     assert_eq!(client.value("select 1"), "1");
 }
@@ -103,7 +110,10 @@ fn too_many_statements_at_a_time_are_refused() {
         (super::SERVER.psql(running).trim() == "1").then_some(())
     });
     assert_eq!(codes(&second.query("select 1")), ["53400"]);
-    super::SERVER.psql(&format!("select pg_cancel_backend({})", first.backend_pid()));
+    super::SERVER.psql(&format!(
+        "select pg_cancel_backend({})",
+        first.backend_pid()
+    ));
     assert_eq!(outcome(&mut first).1, ["57014"]);
     assert_eq!(second.value("select 1"), "1");
 }

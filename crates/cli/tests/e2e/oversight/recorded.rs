@@ -35,13 +35,25 @@ fn every_statement_is_recorded_before_its_client_goes_on() {
     client.query("select * from recorded_all; insert into recorded_all values (3)");
     assert_eq!(
         told(&overseen.statements()),
-        ["query select completed SELECT 2", "query insert completed INSERT 0 1"]
+        [
+            "query select completed SELECT 2",
+            "query insert completed INSERT 0 1"
+        ]
     );
     client.query("select 1/0; select 2");
     client.query("delete from recorded_all");
     client.send(&[parse("s", "select * from recorded_all"), sync()].concat());
     outcome(&mut client);
-    client.send(&[bind("", "s"), execute(""), bind("", "s"), execute(""), sync()].concat());
+    client.send(
+        &[
+            bind("", "s"),
+            execute(""),
+            bind("", "s"),
+            execute(""),
+            sync(),
+        ]
+        .concat(),
+    );
     outcome(&mut client);
     client.send(&[run("select 1/0"), run("select 3"), sync()].concat());
     outcome(&mut client);
@@ -116,11 +128,13 @@ fn a_session_has_a_beginning_and_an_end() {
     drop(client);
     querycop_testkit::wait::eventually("the end of the session", || {
         let all = records(&overseen.audit());
-        all.iter().find(|record| record["event"] == "session_ended").map(|end| {
-            assert_eq!(end["statements"], 2);
-            assert_eq!(end["denied"], 1);
-            assert_eq!(end["reason"], "client_lost");
-        })
+        all.iter()
+            .find(|record| record["event"] == "session_ended")
+            .map(|end| {
+                assert_eq!(end["statements"], 2);
+                assert_eq!(end["denied"], 1);
+                assert_eq!(end["reason"], "client_lost");
+            })
     });
 }
 
@@ -136,7 +150,10 @@ fn a_statement_whose_answer_never_came_is_recorded_as_cut() {
         );
         (super::SERVER.psql(&running).trim() == "1").then_some(())
     });
-    super::SERVER.psql(&format!("select pg_terminate_backend({})", client.backend_pid()));
+    super::SERVER.psql(&format!(
+        "select pg_terminate_backend({})",
+        client.backend_pid()
+    ));
     client.read_to_end();
     querycop_testkit::wait::eventually("the record", || {
         let told = told(&overseen.statements());
@@ -146,7 +163,9 @@ fn a_statement_whose_answer_never_came_is_recorded_as_cut() {
 
 #[test]
 fn no_secret_is_stored() {
-    let overseen = Overseen::with(NO_DELETES, |gateway| gateway.env("GATEKEEPER_AUDIT_TEXT", "raw"));
+    let overseen = Overseen::with(NO_DELETES, |gateway| {
+        gateway.env("GATEKEEPER_AUDIT_TEXT", "raw")
+    });
     let mut client = overseen.client();
     let secrets = ["hunter2", "s3cr3t-conn", "t0ps3cret", "br0ken-secret"];
     client.query("create role recorded_role password 'hunter2'");

@@ -1,0 +1,212 @@
+//! From a text to a run: it is read, judged, and admitted or refused.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use querycop_audit::Via;
+use querycop_policy::facts::{Statement, Unreadable};
+use querycop_policy::{AuditText, Limits};
+use querycop_sql::Analysis;
+
+use super::expected::End;
+use super::judgement::Judgement;
+use super::refused::{Refused, Why};
+use super::run::{Preparing, Run};
+use super::text::{Recorded, Text};
+use super::{Oversight, may_change_lexer};
+
+/// Texts that a session keeps at hand.
+const TEXTS_AT_HAND: usize = 128;
+
+impl Oversight {
+    /// The analysis of a text, or `None` while it has to wait.
+    pub(super) fn analysis(&mut self, text: &[u8], cx: &mut Context<'_>) -> Option<Arc<Analysis>> {
+        let analyzer = Arc::clone(self.shared.governance.analyzer());
+        if self.lexer_in_doubt {
+            match self.queue.end() {
+                End::Nothing => self.lexer_in_doubt = self.lexer_changed,
+                // The server will answer all of it without another word of the client.
+                End::Synced => return None,
+                End::Open => {
+                    return Some(analyzer.refuse(Unreadable::Encoding, text, self.lexer));
+                }
+            }
+        }
+        if let Some(analyzing) = &mut self.analyzing {
+            let Poll::Ready(analysis) = analyzing.as_mut().poll(cx) else {
+                return None;
+            };
+            self.analyzing = None;
+            return Some(analysis);
+        }
+        if let Some(analysis) = analyzer.analyze_at_once(text, self.lexer) {
+            return Some(analysis);
+        }
+        let (text, lexer) = (text.to_vec(), self.lexer);
+        let mut analyzing = Box::pin(async move { analyzer.analyze(&text, lexer).await });
+        match analyzing.as_mut().poll(cx) {
+            Poll::Ready(analysis) => Some(analysis),
+            Poll::Pending => {
+                self.analyzing = Some(analyzing);
+                None
+            }
+        }
+    }
+
+    /// A run of a text, judged and admitted or refused.
+    pub(super) fn run(&mut self, via: Via, analysis: &Arc<Analysis>, bytes: &[u8]) -> Run {
+        let judgement = self.judge.judge(analysis, &self.prepared, self.batch);
+        let text = self.text(analysis, bytes, judgement.as_deref());
+        self.admitted(Run::new(via, Some(text), judgement))
+    }
+
+    /// A text; one that was seen lately is at hand.
+    pub(super) fn text(
+        &mut self,
+        analysis: &Arc<Analysis>,
+        bytes: &[u8],
+        judgement: Option<&Judgement>,
+    ) -> Arc<Text> {
+        let asks_for_raw = judgement.is_some_and(|judgement| {
+            judgement
+                .decisions
+                .iter()
+                .any(|decision| decision.text == Some(AuditText::Raw))
+        });
+        let recorded = match self.shared.governance.recorded() {
+            Recorded::Redacted if asks_for_raw => Recorded::Raw,
+            recorded => recorded,
+        };
+        if recorded == Recorded::Raw {
+            return Arc::new(Text::new(Arc::clone(analysis), bytes, recorded));
+        }
+        let key = Arc::as_ptr(analysis).addr();
+        if let Some(text) = self.texts.get(&key) {
+            return Arc::clone(text);
+        }
+        let text = Arc::new(Text::new(Arc::clone(analysis), bytes, recorded));
+        if self.texts.len() >= TEXTS_AT_HAND {
+            self.texts.clear();
+        }
+        self.texts.insert(key, Arc::clone(&text));
+        text
+    }
+
+    /// A run that goes to the server, or the reason why it doesn't.
+    pub(super) fn admitted(&mut self, mut run: Run) -> Run {
+        if let Some(judgement) = &run.judgement
+            && let Some((place, decision)) = judgement.denied()
+        {
+            let unreadable = run
+                .text
+                .as_ref()
+                .and_then(|text| text.analysis.facts.unreadable);
+            run.refused = Some(Refused {
+                why: Why::Denied {
+                    denial: decision.denial.clone(),
+                    rule: Arc::clone(&decision.rule),
+                    unreadable,
+                },
+                place,
+            });
+        } else if let Err(why) = self.throttled(&mut run) {
+            run.refused = Some(Refused { why, place: 0 });
+        }
+        if let Some(recorder) = &self.recorder
+            && recorder.reserve(&mut run).is_err()
+        {
+            run.refused = Some(Refused {
+                why: Why::NoRecord,
+                place: 0,
+            });
+        }
+        if let Some(refused) = &run.refused {
+            self.shared.metrics.statement_refused(refused.kind());
+        }
+        run
+    }
+
+    /// Counts the run among those of its user, where a rule limits them.
+    pub(super) fn throttled(&self, run: &mut Run) -> Result<(), Why> {
+        // What is parsed is counted when it is executed.
+        if run.via == Via::Parse {
+            return Ok(());
+        }
+        let Some(judgement) = &run.judgement else {
+            return Ok(());
+        };
+        let mut limits = Limits::default();
+        for decision in &judgement.decisions {
+            if decision.limits.rate.is_some() || decision.limits.concurrent.is_some() {
+                limits.tighten(&decision.limits);
+            }
+        }
+        let throttle = self.shared.governance.throttle();
+        run.running = throttle.begin(self.judge.user(), &limits, Instant::now())?;
+        Ok(())
+    }
+
+    /// Notes what a run that goes to the server may do to the session.
+    pub(super) fn sent(&mut self, run: &mut Run) {
+        if run.refused.is_some() || self.queue.skips() {
+            return;
+        }
+        let Some(text) = run.text.clone() else {
+            return;
+        };
+        self.doubt_lexer(&text);
+        for (place, statement) in text.analysis.facts.statements.iter().enumerate() {
+            self.judge.search_path.may_change(statement);
+            for executed in self.may_execute(statement) {
+                self.judge.search_path.may_change(&executed);
+            }
+            let Some(preparation) = &statement.prepares else {
+                continue;
+            };
+            let prepared = Arc::new(text.prepared(place, preparation));
+            self.prepared
+                .sent(preparation.name.as_bytes(), &prepared, None);
+            run.prepares.push(Preparing {
+                place,
+                name: preparation.name.clone(),
+                text: prepared,
+            });
+        }
+    }
+
+    pub(super) fn doubt_lexer(&mut self, text: &Text) {
+        let statements = &text.analysis.facts.statements;
+        self.lexer_in_doubt |= statements.iter().any(|one| {
+            let prepared = one.prepares.iter().map(|preparation| &preparation.body);
+            may_change_lexer(one)
+                || prepared.clone().any(|body| may_change_lexer(body))
+                || self
+                    .may_execute(one)
+                    .iter()
+                    .any(|body| may_change_lexer(body))
+        });
+    }
+
+    /// The statements that the EXECUTEs of a statement may run.
+    pub(super) fn may_execute(&self, statement: &Statement) -> Vec<Arc<Statement>> {
+        statement
+            .executes
+            .iter()
+            .flat_map(|name| self.prepared.candidates(name.as_bytes(), self.batch))
+            .flat_map(|text| text.analysis.facts.statements.iter().cloned())
+            .collect()
+    }
+
+    pub(super) fn malformed(&mut self, via: Via) -> Run {
+        let mut run = self.admitted(Run::new(via, None, None));
+        if run.refused.is_none() {
+            run.refused = Some(Refused {
+                why: Why::Malformed,
+                place: 0,
+            });
+            self.shared.metrics.statement_refused("malformed");
+        }
+        run
+    }
+}
