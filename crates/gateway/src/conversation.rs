@@ -90,7 +90,7 @@ impl Conversation {
     }
 
     /// Looks at what the client has sent, where nothing but the messages' tags has to be seen.
-    pub(crate) fn from_client(&mut self, bytes: &[u8]) -> Result<Passage, RelayError> {
+    pub(crate) fn hear_client(&mut self, bytes: &[u8]) -> Result<Passage, RelayError> {
         let mut rest = self.client_rest;
         let cleared = walk(&mut rest, bytes, |tag, _| self.client_said(tag))?;
         self.client_rest = rest;
@@ -98,7 +98,7 @@ impl Conversation {
     }
 
     /// Looks at what the server has sent, likewise.
-    pub(crate) fn from_server(&mut self, bytes: &[u8]) -> Result<Passage, RelayError> {
+    pub(crate) fn hear_server(&mut self, bytes: &[u8]) -> Result<Passage, RelayError> {
         let mut rest = self.server_rest;
         let cleared = walk(&mut rest, bytes, |tag, body| self.server_said(tag, body))?;
         self.server_rest = rest;
@@ -187,8 +187,8 @@ impl Inspect for FromClient<'_, '_> {
             cx,
         } = &mut self.0;
         match oversight {
-            Some(oversight) => oversight.from_client(conversation, bytes, cx),
-            None => conversation.from_client(bytes),
+            Some(oversight) => oversight.hear_client(conversation, bytes, cx),
+            None => conversation.hear_client(bytes),
         }
     }
 }
@@ -203,8 +203,8 @@ impl Inspect for FromServer<'_, '_> {
             cx,
         } = &mut self.0;
         match oversight {
-            Some(oversight) => oversight.from_server(conversation, bytes, cx),
-            None => conversation.from_server(bytes),
+            Some(oversight) => oversight.hear_server(conversation, bytes, cx),
+            None => conversation.hear_server(bytes),
         }
     }
 }
@@ -253,14 +253,14 @@ mod tests {
         for tag in tags {
             let bytes = message(*tag, b"");
             assert_eq!(
-                conversation.from_client(&bytes).unwrap(),
+                conversation.hear_client(&bytes).unwrap(),
                 Passage::of(bytes.len())
             );
         }
     }
 
     fn ready(conversation: &mut Conversation, status: &[u8]) {
-        conversation.from_server(&message(b'Z', status)).unwrap();
+        conversation.hear_server(&message(b'Z', status)).unwrap();
     }
 
     #[test]
@@ -314,9 +314,9 @@ mod tests {
     fn a_fatal_error_announces_the_end() {
         let mut conversation = Conversation::new();
         let error = |severity: &str| message(b'E', format!("V{severity}\0Mgone\0\0").as_bytes());
-        conversation.from_server(&error("ERROR")).unwrap();
+        conversation.hear_server(&error("ERROR")).unwrap();
         assert!(!conversation.end_was_announced());
-        conversation.from_server(&error("FATAL")).unwrap();
+        conversation.hear_server(&error("FATAL")).unwrap();
         assert!(conversation.end_was_announced());
     }
 
@@ -326,12 +326,12 @@ mod tests {
         let bytes = message(b'D', &vec![0; BUFFER_SIZE * 2]);
         let (first, last) = bytes.split_at(BUFFER_SIZE);
         assert_eq!(
-            conversation.from_server(first).unwrap(),
+            conversation.hear_server(first).unwrap(),
             Passage::of(first.len())
         );
         assert!(!conversation.client_can_be_told());
         assert_eq!(
-            conversation.from_server(last).unwrap(),
+            conversation.hear_server(last).unwrap(),
             Passage::of(last.len())
         );
         assert!(conversation.client_can_be_told());
@@ -339,9 +339,9 @@ mod tests {
 
     #[test]
     fn a_length_that_can_t_be_is_refused() {
-        Conversation::new().from_client(b"Q\0\0\0\x03").unwrap_err();
+        Conversation::new().hear_client(b"Q\0\0\0\x03").unwrap_err();
         Conversation::new()
-            .from_server(b"D\xff\xff\xff\xff")
+            .hear_server(b"D\xff\xff\xff\xff")
             .unwrap_err();
     }
 

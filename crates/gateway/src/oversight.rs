@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use querycop_audit::{Outcome, WriteError};
 use querycop_policy::facts::{
@@ -284,13 +284,13 @@ impl Oversight {
     /// A message that the server will not answer any more.
     fn unanswered(&mut self, expected: Expected, outcome: Outcome<'_>) -> Result<(), WriteError> {
         match expected {
-            Expected::Parse { name, run, .. } => match &run.refused {
-                Some(_) => self.record_rest(run, outcome),
-                None => {
-                    self.prepared.failed(&name);
-                    Ok(())
+            Expected::Parse { name, run, .. } => {
+                if run.refused.is_some() {
+                    return self.record_rest(run, outcome);
                 }
-            },
+                self.prepared.failed(&name);
+                Ok(())
+            }
             Expected::Bind { portal, bound } => {
                 self.not_bound(&portal, &bound);
                 Ok(())

@@ -35,7 +35,7 @@ pub(crate) struct Relay {
     /// What its statements are under.
     oversight: Option<Box<Oversight>>,
     /// Fires when the statement that runs has run for as long as it may.
-    timer: Option<(std::time::Instant, Pin<Box<Sleep>>)>,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
     admission: Admission,
     began: Instant,
 }
@@ -138,7 +138,7 @@ impl Relay {
                 warn!(
                     error = chain(&error),
                     "the session's end is not in the audit log"
-                )
+                );
             });
         }
         self.part(ending).await
@@ -219,7 +219,7 @@ impl Relay {
         };
         let (_, sleep) = match &mut self.timer {
             Some(timer) if timer.0 == deadline => timer,
-            timer => timer.insert((deadline, Box::pin(sleep_until(deadline.into())))),
+            timer => timer.insert((deadline, Box::pin(sleep_until(deadline)))),
         };
         if sleep.as_mut().poll(cx).is_pending() {
             return Poll::Pending;

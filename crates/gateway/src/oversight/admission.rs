@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use tokio::time::Instant;
 
 use querycop_audit::Via;
 use querycop_policy::facts::{Statement, Unreadable};

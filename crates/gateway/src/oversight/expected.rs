@@ -9,12 +9,9 @@ use super::text::Text;
 /// Messages that a session may have unanswered; a client that sends more waits.
 const MAX_UNANSWERED: usize = 1 << 16;
 
-/// A message that the server answers.
+/// A message that the server answers. The queue keeps its memory: a box for each statement would be
+/// an allocation for each.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the queue keeps its memory, and a box would be an allocation for each statement"
-)]
 pub(super) enum Expected {
     /// `Parse`: `ParseComplete`. It has a run of its own when it was refused, and to record a failure.
     Parse {

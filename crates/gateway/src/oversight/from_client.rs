@@ -22,14 +22,14 @@ const BESIDE_TEXT: usize = 300 << 10;
 
 impl Oversight {
     /// Looks at what the client has sent.
-    pub(crate) fn from_client(
+    pub(crate) fn hear_client(
         &mut self,
         conversation: &mut Conversation,
         bytes: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<Passage, RelayError> {
         if self.sees == Sees::Nothing {
-            return conversation.from_client(bytes);
+            return conversation.hear_client(bytes);
         }
         let mut at = conversation.client_continues(bytes.len());
         while let Some(header) = Header::decode(&bytes[at..], frame::MAX_LEN)? {

@@ -23,14 +23,14 @@ use crate::conversation::Conversation;
 
 impl Oversight {
     /// Looks at what the server has sent.
-    pub(crate) fn from_server(
+    pub(crate) fn hear_server(
         &mut self,
         conversation: &mut Conversation,
         bytes: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<Passage, RelayError> {
         if self.sees == Sees::Nothing {
-            return conversation.from_server(bytes);
+            return conversation.hear_server(bytes);
         }
         if let Some(error) = self.broken.take() {
             return Err(error.into());
@@ -145,7 +145,7 @@ impl Oversight {
         self.cut = Some(Cut {
             reached,
             request,
-            since: std::time::Instant::now(),
+            since: tokio::time::Instant::now(),
             told: false,
         });
     }

@@ -1,7 +1,7 @@
 //! A statement on its way: from the client's message to the server's answer.
 
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use jiff::Timestamp;
 use querycop_audit::{Reservation, Via};
