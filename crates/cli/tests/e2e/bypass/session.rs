@@ -22,10 +22,7 @@ pub(super) struct Answer {
 impl Session {
     /// Logs in as the superuser; the answer has what it is refused with.
     pub(super) fn open(port: u16, database: &str) -> Self {
-        match Self::try_open(port, database, &[]) {
-            Ok(session) => session,
-            Err(answer) => panic!("no session: {answer:?}"),
-        }
+        Self::try_open(port, database, &[]).expect("the gateway gives a session")
     }
 
     /// Logs in with further parameters in the start-up packet.
