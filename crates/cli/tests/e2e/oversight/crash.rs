@@ -113,7 +113,7 @@ fn nothing_acknowledged_is_lost_when_the_gateway_is_killed_again_and_again() {
     // One that ran unacknowledged for each client and kill is all that may be more.
     assert!(completed as u64 <= expected + (KILLS * CLIENTS) as u64);
     let verified = Program::new(querycop())
-        .arguments(["audit", "verify"])
+        .arguments(["audit", "verify", "--audit-dir"])
         .argument(audit.to_str().expect("it is UTF-8"))
         .run();
     assert!(verified.success(), "{verified}");
