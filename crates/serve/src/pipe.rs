@@ -477,13 +477,7 @@ mod tests {
             let then = loop {
                 let rest = &bytes[cleared..];
                 let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
-                    break if rest.len() >= BUFFER_SIZE {
-                        Then::Grow {
-                            size: rest.len() * 2,
-                        }
-                    } else {
-                        Then::Read
-                    };
+                    break unended(rest);
                 };
                 let skip = end + 1;
                 match rest[0] {
@@ -509,6 +503,33 @@ mod tests {
         }
     }
 
+    /// What a line needs that has no end yet.
+    fn unended(line: &[u8]) -> Then {
+        if line.len() < BUFFER_SIZE {
+            return Then::Read;
+        }
+        let size = line.len() * 2;
+        Then::Grow { size }
+    }
+
+    /// Leaves out far more than has come, once.
+    struct First(bool);
+
+    impl Inspect for First {
+        type Error = std::convert::Infallible;
+
+        fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, Self::Error> {
+            if std::mem::replace(&mut self.0, true) {
+                return Ok(Passage::of(bytes.len()));
+            }
+            let then = Then::Replace {
+                skip: BUFFER_SIZE * 4,
+                put: b"short".to_vec(),
+            };
+            Ok(Passage { cleared: 1, then })
+        }
+    }
+
     #[tokio::test]
     async fn bytes_are_replaced_left_out_and_held_where_they_stand() {
         let (mut sender, reader) = duplex(1 << 20);
@@ -529,7 +550,7 @@ mod tests {
                     cx.waker().wake_by_ref();
                     Poll::Pending
                 }
-                ready => ready,
+                ready @ Poll::Ready(_) => ready,
             }
         });
         assert_eq!(ended.await.unwrap().held, 0);
@@ -542,21 +563,6 @@ mod tests {
 
     #[tokio::test]
     async fn more_can_be_left_out_than_has_come() {
-        struct First(bool);
-        impl Inspect for First {
-            type Error = std::convert::Infallible;
-
-            fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, Self::Error> {
-                if std::mem::replace(&mut self.0, true) {
-                    return Ok(Passage::of(bytes.len()));
-                }
-                let then = Then::Replace {
-                    skip: BUFFER_SIZE * 4,
-                    put: b"short".to_vec(),
-                };
-                Ok(Passage { cleared: 1, then })
-            }
-        }
         let (mut sender, reader) = duplex(1 << 20);
         let (writer, mut receiver) = duplex(64);
         let bytes = [b"<".to_vec(), vec![b'x'; BUFFER_SIZE * 4], b">".to_vec()].concat();
