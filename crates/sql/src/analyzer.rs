@@ -69,14 +69,20 @@ impl Analyzer {
         })
     }
 
-    /// The analysis of a text that has been seen under the same settings. Allocates nothing.
+    /// The analysis of a text that has been seen under the same settings, be it with other literals
+    /// that make no difference; then places in the text are those of the text that was seen first.
     pub fn cached(&self, text: &[u8], settings: LexerSettings) -> Option<Arc<Analysis>> {
-        self.cache.get(text, settings)
+        SHAPE.with_borrow_mut(|key| {
+            key.clear();
+            let of_shape = shape(text, key).then(|| self.shapes.get(key, settings));
+            of_shape
+                .flatten()
+                .or_else(|| self.cache.get(text, settings))
+        })
     }
 
-    /// The analysis of a text that has been seen, be it with other literals that make no difference
-    /// (then places in the text are those of the text that was seen first), or that is short and flat enough to be analyzed at
-    /// once, in some ten microseconds. `None` leaves it to [`Analyzer::analyze`].
+    /// The analysis of a text that is [cached](Self::cached), or that is short and flat enough to be
+    /// analyzed at once, in some ten microseconds. `None` leaves it to [`Analyzer::analyze`].
     pub fn analyze_at_once(&self, text: &[u8], settings: LexerSettings) -> Option<Arc<Analysis>> {
         SHAPE.with_borrow_mut(|key| {
             key.clear();
@@ -84,7 +90,7 @@ impl Analyzer {
             if has_shape && let Some(known) = self.shapes.get(key, settings) {
                 return Some(known);
             }
-            if let Some(known) = self.cached(text, settings) {
+            if let Some(known) = self.cache.get(text, settings) {
                 return Some(known);
             }
             let (analysis, read) = literal_was_read(|| self.analyze_inline(text, settings));
