@@ -155,12 +155,7 @@ impl Oversight {
         let Some(text) = run.text.clone() else {
             return;
         };
-        self.doubt_lexer(&text);
         for (place, statement) in text.analysis.facts.statements.iter().enumerate() {
-            self.judge.search_path.may_change(statement);
-            for executed in self.may_execute(statement) {
-                self.judge.search_path.may_change(&executed);
-            }
             let Some(preparation) = &statement.prepares else {
                 continue;
             };
@@ -172,6 +167,19 @@ impl Oversight {
                 name: preparation.name.clone(),
                 text: prepared,
             });
+        }
+        // Behind the names that it prepares: an EXECUTE in it can run them.
+        self.may_change(&text);
+    }
+
+    /// Notes the settings that a text which goes to the server may change.
+    pub(super) fn may_change(&mut self, text: &Text) {
+        self.doubt_lexer(text);
+        for statement in &text.analysis.facts.statements {
+            self.judge.search_path.may_change(statement);
+            for executed in self.may_execute(statement) {
+                self.judge.search_path.may_change(&executed);
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use querycop_wire::frontend::{self, Bind, Close, Execute, Parse, Query, Target};
 use querycop_wire::tag::frontend as tag;
 
 use super::expected::{Bound, Closed, Expected};
+use super::judgement::Judgement;
 use super::names::Sole;
 use super::run::Run;
 use super::text::{Recorded, Text};
@@ -252,7 +253,8 @@ impl Oversight {
         Ok(Step::Replace(put))
     }
 
-    /// Nobody knows yet what the portal will be: all that it can be must be allowed.
+    /// Nobody knows yet what the portal will be: all that it can be must be allowed, the strictest
+    /// limits of all count, and so does whatever any of it may do to the session.
     fn execute_any(&mut self, portal: &[u8]) -> Run {
         let candidates: Vec<_> = self
             .portals
@@ -260,19 +262,20 @@ impl Oversight {
             .cloned()
             .collect();
         let mut strictest = None;
-        for text in candidates {
+        for text in &candidates {
             let judgement = self.judge.judge(&text.analysis, &self.prepared, self.batch);
-            let denied = judgement
-                .as_ref()
-                .is_some_and(|judgement| judgement.denied().is_some());
-            // Whatever it is, what it may do to the session counts.
-            self.doubt_lexer(&text);
-            if denied {
-                return self.admitted(Run::new(Via::Execute, Some(text), judgement));
+            if judgement.as_ref().is_some_and(|one| one.denied().is_some()) {
+                return self.admitted(Run::new(Via::Execute, Some(Arc::clone(text)), judgement));
             }
-            strictest = judgement;
+            strictest = Judgement::strictest(strictest, judgement);
         }
-        self.admitted(Run::new(Via::Execute, None, strictest))
+        let run = self.admitted(Run::new(Via::Execute, None, strictest));
+        if run.refused.is_none() && !self.queue.skips() {
+            for text in &candidates {
+                self.may_change(text);
+            }
+        }
+        run
     }
 
     fn function_call(&mut self) -> Step {

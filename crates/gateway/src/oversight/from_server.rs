@@ -389,6 +389,8 @@ impl Oversight {
         if lexer != self.lexer {
             self.lexer = lexer;
             self.lexer_changed = true;
+            // A text that is being read is read by the old one.
+            self.analyzing = None;
             // Texts that were sent behind the change were read by the old setting, unless it was
             // seen coming.
             if !self.lexer_in_doubt

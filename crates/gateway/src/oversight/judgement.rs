@@ -197,6 +197,23 @@ impl Current {
 }
 
 impl Judgement {
+    /// What holds where nobody knows which of two it will be: the later one's decisions, under the
+    /// limits of both. Neither may be a denial.
+    pub(super) fn strictest(one: Option<Arc<Self>>, other: Option<Arc<Self>>) -> Option<Arc<Self>> {
+        let (one, other) = match (one, other) {
+            (Some(one), Some(other)) => (one, other),
+            (one, other) => return one.or(other),
+        };
+        let mut decisions = other.decisions.clone();
+        for decision in &mut decisions {
+            for earlier in &one.decisions {
+                decision.limits.tighten(&earlier.limits);
+            }
+        }
+        let policy = Arc::clone(&other.policy);
+        Some(Arc::new(Self { decisions, policy }))
+    }
+
     /// The first statement that is denied.
     pub(super) fn denied(&self) -> Option<(usize, &Decision)> {
         self.decisions

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use jiff::Timestamp;
 use querycop_audit::{
-    DecisionFields, Event, NoRoom, Outcome, Record, Reservation, SessionFragment, Store, Ticket,
-    WriteError,
+    DecisionFields, Event, MAX_LINE, NoRoom, Outcome, Record, Reservation, SessionFragment, Store,
+    Ticket, WriteError,
 };
 use querycop_policy::{AuditText, Verdict};
 
@@ -81,14 +81,13 @@ impl Recorder {
 
     /// Room for the records of a run, before it goes to the server.
     pub(super) fn reserve(&self, run: &mut Run) -> Result<(), NoRoom> {
-        let text = run.text.clone();
-        let text = text.as_deref();
-        let records = text.map_or(1, Text::len).max(1);
-        for place in 0..records {
-            let fragment = text.and_then(|text| text.fragment(place));
-            let raw = text.and_then(Text::raw);
-            let bytes = Record::room(Some(&self.session), fragment, raw);
-            run.room.add(self.store.reserve(bytes)?);
+        let Some(text) = run.text.clone() else {
+            // What an Execute runs may turn out only when it is answered.
+            run.room.add(self.store.reserve(MAX_LINE)?);
+            return Ok(());
+        };
+        for place in 0..text.len().max(1) {
+            run.room.add(self.spare(Some(&text), place)?);
         }
         Ok(())
     }

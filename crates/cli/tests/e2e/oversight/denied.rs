@@ -3,7 +3,8 @@
 use querycop_testkit::psql::Psql;
 
 use super::{
-    NO_DELETES, Overseen, bind, count, execute, message, outcome, parse, run, sync, table, tags,
+    NO_DELETES, Overseen, SERVER, bind, count, execute, message, outcome, parse, run, sync, table,
+    tags,
 };
 
 #[test]
@@ -309,4 +310,40 @@ fn a_replication_connection_is_denied_by_the_floor() {
         .run("IDENTIFY_SYSTEM");
     assert!(!output.success());
     assert!(output.to_string().contains("replication"), "{output}");
+}
+
+#[test]
+fn a_name_that_may_stand_for_two_statements_may_change_what_either_does() {
+    SERVER.psql(
+        "create schema if not exists denied_closed; drop table if exists denied_closed.denied_secrets; \
+         create table denied_closed.denied_secrets as select 'secret' as value",
+    );
+    let overseen = Overseen::by(
+        "
+version: 1
+mode: enforce
+default: allow
+rules:
+  - name: closed
+    deny: { tables: [\"denied_closed.*\"] }
+",
+    );
+    let mut client = overseen.client();
+    client.query("set search_path = public");
+    let path = "select set_config('search_path', 'denied_closed', false)";
+    client.send(&[parse("s", path), sync()].concat());
+    assert_eq!(outcome(&mut client).0, "1Z");
+    // All in one go, before the gateway has an answer to any of it.
+    let batch = [
+        parse("s", "select 1"),
+        sync(),
+        bind("", "s"),
+        execute(""),
+        sync(),
+        message(b'Q', b"select value from denied_secrets\0"),
+    ];
+    client.send(&batch.concat());
+    assert_eq!(outcome(&mut client).1, ["42P05"]);
+    assert_eq!(outcome(&mut client).0, "2DCZ");
+    assert_eq!(outcome(&mut client).1, ["42501"]);
 }

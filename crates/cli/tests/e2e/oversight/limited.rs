@@ -1,6 +1,6 @@
 //! Limits: rows, bytes, time, rate and statements at a time.
 
-use super::{Overseen, codes, count, outcome, run, sync, table, tags};
+use super::{Overseen, bind, codes, count, execute, outcome, parse, run, sync, table, tags};
 
 fn limited(to: &str) -> Overseen {
     Overseen::by(&format!(
@@ -116,4 +116,37 @@ fn too_many_statements_at_a_time_are_refused() {
     ));
     assert_eq!(outcome(&mut first).1, ["57014"]);
     assert_eq!(second.value("select 1"), "1");
+}
+
+#[test]
+fn a_name_that_may_stand_for_two_statements_is_under_the_limits_of_both() {
+    table("limited_many", 3);
+    let overseen = Overseen::by(
+        "
+version: 1
+mode: enforce
+default: allow
+rules:
+  - name: one-row
+    limit: { tables: [\"*.limited_many\"] }
+    to: { rows: 1 }
+",
+    );
+    let mut client = overseen.client();
+    client.send(&[parse("s", "select * from limited_many"), sync()].concat());
+    assert_eq!(outcome(&mut client).0, "1Z");
+    // The second Parse fails, which the gateway can't know when the Execute comes.
+    let batch = [
+        parse("s", "select 1"),
+        sync(),
+        bind("", "s"),
+        execute(""),
+        sync(),
+    ];
+    client.send(&batch.concat());
+    assert_eq!(outcome(&mut client).1, ["42P05"]);
+    assert_eq!(
+        outcome(&mut client),
+        ("2DEZ".to_owned(), vec!["54000".to_owned()])
+    );
 }
