@@ -137,7 +137,7 @@ fn actions(statement: &Statement) -> Vec<&'static str> {
 /// Each relation once, in the order of the text.
 fn tables(statement: &Statement) -> Vec<String> {
     named(statement, |action, object| {
-        action != Action::Call && is_relation(object.kind)
+        action != Action::Call && object.kind.is_relation() && object.kind != ObjectKind::Index
     })
 }
 
@@ -159,16 +159,4 @@ fn named(statement: &Statement, wanted: impl Fn(Action, &Object) -> bool) -> Vec
         }
     }
     names
-}
-
-fn is_relation(kind: ObjectKind) -> bool {
-    matches!(
-        kind,
-        ObjectKind::Relation
-            | ObjectKind::Table
-            | ObjectKind::View
-            | ObjectKind::MaterializedView
-            | ObjectKind::ForeignTable
-            | ObjectKind::Sequence
-    )
 }

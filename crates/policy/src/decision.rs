@@ -38,6 +38,16 @@ pub enum Verdict {
     Deny,
 }
 
+impl Verdict {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// What a client is told whose statement is denied.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Denial {

@@ -40,7 +40,7 @@ impl Wanted<'_> {
         if is_function(self.kind) {
             builtin::is_catalog_function(&self.name.name)
         } else {
-            is_relation(self.kind) && builtin::is_catalog_relation(&self.name.name)
+            self.kind.is_relation() && builtin::is_catalog_relation(&self.name.name)
         }
     }
 
@@ -53,20 +53,6 @@ impl Wanted<'_> {
     fn is_hidden(&self) -> bool {
         self.name.name.is_empty() && self.kind != ObjectKind::Index
     }
-}
-
-/// Whether names of a kind are those of relations.
-pub(crate) fn is_relation(kind: ObjectKind) -> bool {
-    matches!(
-        kind,
-        ObjectKind::Relation
-            | ObjectKind::Table
-            | ObjectKind::View
-            | ObjectKind::MaterializedView
-            | ObjectKind::ForeignTable
-            | ObjectKind::Sequence
-            | ObjectKind::Index
-    )
 }
 
 /// Homes, without a place on the heap: a decision allocates nothing.
@@ -186,7 +172,7 @@ impl<'a> Finder<'a> {
 
     /// The first schema of a path that has a relation of this name, as the catalog says.
     fn known_home(&self, path: &'a Path, wanted: Wanted<'_>) -> Option<Home<'a>> {
-        let catalog = self.catalog.filter(|_| is_relation(wanted.kind))?;
+        let catalog = self.catalog.filter(|_| wanted.kind.is_relation())?;
         let mut homes = path.0.iter().map(|entry| self.home_of(entry));
         homes.find(|home| match home {
             Home::In(schema) => catalog.relation(schema, &wanted.name.name).is_some(),

@@ -3,7 +3,7 @@
 use crate::builtin;
 use crate::explain::Outcome;
 use crate::facts::{Action, Execution, Filter, ObjectKind};
-use crate::home::{Home, is_relation};
+use crate::home::Home;
 use crate::pattern::{ColumnPattern, Glob, NamePattern};
 use crate::seen::Seen;
 
@@ -160,7 +160,7 @@ impl Objects {
     /// Notes which kinds can match, once all patterns are there.
     pub(crate) fn finish(&mut self) {
         for kind in ObjectKind::ALL {
-            let by_column = !self.columns.is_empty() && is_relation(*kind);
+            let by_column = !self.columns.is_empty() && kind.is_relation();
             if by_column || self.patterns.iter().any(|pattern| pattern.is_of(*kind)) {
                 self.kinds |= 1 << *kind as u32;
             }
@@ -211,7 +211,7 @@ impl Objects {
     }
 
     fn matches_columns(&self, seen: &Seen<'_>, home: Home<'_>, asked: Asked) -> bool {
-        if !is_relation(seen.kind) {
+        if !seen.kind.is_relation() {
             return false;
         }
         if seen.is_hidden() && asked == Asked::Possible {
@@ -250,8 +250,8 @@ impl ObjectPattern {
     /// Whether objects of a kind can match.
     fn is_of(&self, kind: ObjectKind) -> bool {
         match self {
-            Self::Relation(_) => is_relation(kind) || is_part_of_relation(kind),
-            Self::Catalog | Self::Activity => is_relation(kind),
+            Self::Relation(_) => kind.is_relation() || is_part_of_relation(kind),
+            Self::Catalog | Self::Activity => kind.is_relation(),
             Self::Function(_) | Self::Builtin => is_function(kind),
             Self::Setting(_) | Self::HarmlessSetting => kind == ObjectKind::Setting,
             Self::InSchema(own, _) | Self::Global(own, _) => kind == *own,

@@ -139,8 +139,8 @@ impl Expectation {
                 .unwrap_or_default();
             wrong.push(format!(
                 "expected {}, decided {} by {}{detail}",
-                word(verdict),
-                word(worst.verdict),
+                verdict.as_str(),
+                worst.verdict.as_str(),
                 worst.rule
             ));
         }
@@ -175,12 +175,5 @@ impl Expectation {
             }
         }
         wrong
-    }
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "allow",
-        Verdict::Deny => "deny",
     }
 }

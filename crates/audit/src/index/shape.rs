@@ -18,17 +18,20 @@ pub(super) struct Shape {
 /// Gives numbers to words, statements, shapes and sessions, and remembers some of them.
 pub(super) struct Interner<'c> {
     connection: &'c Connection,
-    find_word: Statement<'c>,
-    add_word: Statement<'c>,
-    find_session: Statement<'c>,
-    add_session: Statement<'c>,
+    words: Texts<'c>,
+    sessions: Texts<'c>,
     find_statement: Statement<'c>,
     find_shape: Statement<'c>,
     add_shape: Statement<'c>,
-    words: Remembered<String>,
-    sessions: Remembered<String>,
     statements: Remembered<[u8; 16]>,
     shapes: Remembered<Shape>,
+}
+
+/// The numbers of texts in a table of their own.
+struct Texts<'c> {
+    find: Statement<'c>,
+    add: Statement<'c>,
+    remembered: Remembered<String>,
 }
 
 /// Some of the numbers that were given. When there are too many, it begins anew.
@@ -51,6 +54,34 @@ impl<K: Eq + Hash> Remembered<K> {
     }
 }
 
+impl<'c> Texts<'c> {
+    fn new(connection: &'c Connection, table: &str, column: &str) -> rusqlite::Result<Self> {
+        let find = format!("SELECT id FROM {table} WHERE {column} = ?");
+        let add = format!("INSERT INTO {table} ({column}) VALUES (?)");
+        Ok(Self {
+            find: connection.prepare(&find)?,
+            add: connection.prepare(&add)?,
+            remembered: Remembered::new(),
+        })
+    }
+
+    /// The number of a text; zero for none.
+    fn number(&mut self, text: &str) -> rusqlite::Result<i64> {
+        if text.is_empty() {
+            return Ok(0);
+        }
+        if let Some(id) = self.remembered.0.get(text) {
+            return Ok(*id);
+        }
+        let found = self.find.query_row([text], |row| row.get(0)).optional()?;
+        let id = match found {
+            Some(id) => id,
+            None => self.add.insert([text])?,
+        };
+        Ok(self.remembered.insert(text.to_owned(), id))
+    }
+}
+
 const SHAPE_COLUMNS: &str = "event, user, principal, database, client_addr, statement, rule, marks, \
                              verdict, risk, outcome, sqlstate";
 
@@ -59,17 +90,13 @@ impl<'c> Interner<'c> {
         let equal = SHAPE_COLUMNS.replace(", ", " = ? AND ") + " = ?";
         Ok(Self {
             connection,
-            find_word: connection.prepare("SELECT id FROM words WHERE word = ?")?,
-            add_word: connection.prepare("INSERT INTO words (word) VALUES (?)")?,
-            find_session: connection.prepare("SELECT id FROM sessions WHERE session = ?")?,
-            add_session: connection.prepare("INSERT INTO sessions (session) VALUES (?)")?,
+            words: Texts::new(connection, "words", "word")?,
+            sessions: Texts::new(connection, "sessions", "session")?,
             find_statement: connection.prepare("SELECT id FROM statements WHERE key = ?")?,
             find_shape: connection.prepare(&format!("SELECT id FROM shapes WHERE {equal}"))?,
             add_shape: connection.prepare(&format!(
                 "INSERT INTO shapes ({SHAPE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
             ))?,
-            words: Remembered::new(),
-            sessions: Remembered::new(),
             statements: Remembered::new(),
             shapes: Remembered::new(),
         })
@@ -109,34 +136,12 @@ impl<'c> Interner<'c> {
 
     /// The number of a session; zero for a record of none.
     pub(super) fn session(&mut self, session: &str) -> rusqlite::Result<i64> {
-        if session.is_empty() {
-            return Ok(0);
-        }
-        if let Some(id) = self.sessions.0.get(session) {
-            return Ok(*id);
-        }
-        let find = &mut self.find_session;
-        let id = match find.query_row([session], |row| row.get(0)).optional()? {
-            Some(id) => id,
-            None => self.add_session.insert([session])?,
-        };
-        Ok(self.sessions.insert(session.to_owned(), id))
+        self.sessions.number(session)
     }
 
     /// The number of a word; zero for none.
     fn word(&mut self, word: &str) -> rusqlite::Result<i64> {
-        if word.is_empty() {
-            return Ok(0);
-        }
-        if let Some(id) = self.words.0.get(word) {
-            return Ok(*id);
-        }
-        let find = &mut self.find_word;
-        let id = match find.query_row([word], |row| row.get(0)).optional()? {
-            Some(id) => id,
-            None => self.add_word.insert([word])?,
-        };
-        Ok(self.words.insert(word.to_owned(), id))
+        self.words.number(word)
     }
 
     /// The number of a set of marks; zero for none.

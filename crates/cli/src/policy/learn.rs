@@ -131,13 +131,7 @@ fn named(effect: &Effect, schema: &str) -> Named {
     let qualified = format!("{}.{}", part(home), part(&object.name.name));
     let (list, item) = match object.kind {
         kind if is_hidden => ("objects", kind.to_string()),
-        ObjectKind::Relation
-        | ObjectKind::Table
-        | ObjectKind::View
-        | ObjectKind::MaterializedView
-        | ObjectKind::ForeignTable
-        | ObjectKind::Sequence
-        | ObjectKind::Index => ("tables", qualified),
+        kind if kind.is_relation() => ("tables", qualified),
         ObjectKind::Function
         | ObjectKind::Procedure
         | ObjectKind::Routine

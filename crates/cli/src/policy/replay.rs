@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 use querycop_audit::Filter;
-use querycop_policy::{Principal, Scope, SearchPath, Situation, TransactionState, Verdict};
+use querycop_policy::{Principal, Scope, SearchPath, Situation, TransactionState};
 use serde_json::json;
 
 use super::arguments::Format;
@@ -89,7 +89,7 @@ fn judge(options: &ReplayOptions) -> Result<Outcome, ExitCode> {
             transaction: TransactionState::Idle,
         };
         let decision = scope.decide(&audited.resolved, 1, &situation);
-        outcome.note(audited, word(decision.verdict), &decision.rule);
+        outcome.note(audited, decision.verdict.as_str(), &decision.rule);
     })?;
     Ok(outcome)
 }
@@ -167,12 +167,5 @@ fn by(rule: &str) -> String {
         String::new()
     } else {
         format!(" by {rule}")
-    }
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "allow",
-        _ => "deny",
     }
 }

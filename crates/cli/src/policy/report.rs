@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use querycop_policy::facts::{Columns, Execution, Filter};
 use querycop_policy::{
-    Article, Decision, ExplainedEffect, Limits, Outcome, RuleOutcome, Standing, Verdict,
+    Article, Decision, ExplainedEffect, Limit, Limits, Outcome, RuleOutcome, Standing,
 };
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ fn head(judged: &Judged<'_>) -> String {
     }
     format!(
         "{}  {}  risk {}  {sql}\n",
-        word(decision.verdict),
+        decision.verdict.as_str().to_uppercase(),
         decision.rule,
         decision.risk
     )
@@ -185,46 +185,34 @@ fn plain(value: &Value) -> &str {
 
 fn limits(limits: &Limits) -> Value {
     let mut map = serde_json::Map::new();
-    let mut add = |name: &str, max: Option<Value>, rule: Option<&str>| {
-        if let (Some(max), Some(rule)) = (max, rule) {
-            map.insert(name.to_owned(), json!({ "max": max, "rule": rule }));
-        }
-    };
-    let rows = limits.rows.as_ref();
-    add(
-        "rows",
-        rows.map(|limit| limit.max.into()),
-        rows.map(|limit| &*limit.rule),
-    );
-    let bytes = limits.bytes.as_ref();
-    add(
-        "bytes",
-        bytes.map(|limit| limit.max.into()),
-        bytes.map(|limit| &*limit.rule),
-    );
-    let time = limits.statement_time.as_ref();
-    add(
+    add_limit(&mut map, "rows", limits.rows.as_ref(), Value::from);
+    add_limit(&mut map, "bytes", limits.bytes.as_ref(), Value::from);
+    add_limit(
+        &mut map,
         "statement_time_ms",
-        time.map(|limit| {
-            u64::try_from(limit.max.as_millis())
-                .unwrap_or(u64::MAX)
-                .into()
-        }),
-        time.map(|limit| &*limit.rule),
+        limits.statement_time.as_ref(),
+        |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into(),
     );
-    let rate = limits.rate.as_ref();
-    add(
-        "rate",
-        rate.map(|limit| limit.max.into()),
-        rate.map(|limit| &*limit.rule),
-    );
-    let concurrent = limits.concurrent.as_ref();
-    add(
+    add_limit(&mut map, "rate", limits.rate.as_ref(), Value::from);
+    add_limit(
+        &mut map,
         "concurrent",
-        concurrent.map(|limit| limit.max.into()),
-        concurrent.map(|limit| &*limit.rule),
+        limits.concurrent.as_ref(),
+        Value::from,
     );
     Value::Object(map)
+}
+
+fn add_limit<T: Copy>(
+    map: &mut serde_json::Map<String, Value>,
+    name: &str,
+    limit: Option<&Limit<T>>,
+    value: impl Fn(T) -> Value,
+) {
+    if let Some(limit) = limit {
+        let limit = json!({ "max": value(limit.max), "rule": &*limit.rule });
+        map.insert(name.to_owned(), limit);
+    }
 }
 
 /// One object on one line.
@@ -240,7 +228,7 @@ pub(super) fn json(judged: &Judged<'_>, depth: Depth) -> String {
     let mut object = json!({
         "statement": judged.text,
         "kind": judged.kind,
-        "verdict": word(decision.verdict).to_lowercase(),
+        "verdict": decision.verdict.as_str(),
         "rule": &*decision.rule,
         "risk": decision.risk.as_str(),
         "marks": decision.marks.iter().map(|mark| &**mark).collect::<Vec<_>>(),
@@ -282,13 +270,4 @@ fn rules_json(rules: &[RuleOutcome]) -> Value {
         |rule| json!({ "rule": &*rule.rule, "does": rule.verb, "outcome": rule.outcome.as_str() }),
     );
     rules.collect()
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "ALLOW",
-        Verdict::Deny => "DENY",
-        // Whatever comes later holds a statement up.
-        _ => "HOLD",
-    }
 }

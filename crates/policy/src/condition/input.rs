@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{ConditionScope, Variable};
-use crate::facts::{Execution, Feature, Filter, Kind, Name, Statement};
-use crate::home::is_relation;
+use crate::facts::{Execution, Feature, Filter, Kind, Name, ObjectKind, Statement};
 use crate::matcher::is_function;
 use crate::principal::{CertificateName, Principal, Tls};
 use crate::risk::Risk;
@@ -110,7 +109,7 @@ impl Input<'_> {
                 .iter()
                 .flat_map(|statement| &statement.effects)
         };
-        let named = |matches: fn(crate::facts::ObjectKind) -> bool| {
+        let named = |matches: fn(ObjectKind) -> bool| {
             let mut names: Vec<String> = effects()
                 .filter(|effect| matches(effect.object.kind))
                 .map(|effect| effect.object.name.to_string())
@@ -140,7 +139,7 @@ impl Input<'_> {
             ("kind", text(kind.as_str())),
             ("kinds", texts(kinds.map(|kind| kind.as_str()))),
             ("features", texts(features.map(Feature::as_str))),
-            ("tables", named(is_relation)),
+            ("tables", named(ObjectKind::is_relation)),
             ("functions", named(is_function)),
             ("settings", texts(settings)),
             ("risk", text(self.risk.as_str())),
@@ -248,7 +247,7 @@ pub(super) fn rehearsals(
         Kind::Do,
     ] {
         let effect = crate::facts::Effect {
-            object: crate::facts::Object::new(crate::facts::ObjectKind::Relation, name.clone()),
+            object: crate::facts::Object::new(ObjectKind::Relation, name.clone()),
             ..crate::facts::Effect::unknown("")
         };
         let statement = Statement {

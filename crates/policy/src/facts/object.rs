@@ -115,6 +115,20 @@ closed_set! {
 }
 
 impl ObjectKind {
+    /// Whether names of this kind are those of relations: tables and what shares their names.
+    pub const fn is_relation(self) -> bool {
+        matches!(
+            self,
+            Self::Relation
+                | Self::Table
+                | Self::View
+                | Self::MaterializedView
+                | Self::ForeignTable
+                | Self::Sequence
+                | Self::Index
+        )
+    }
+
     /// Whether names of this kind are looked up in a schema.
     pub const fn lives_in_a_schema(self) -> bool {
         match self {
