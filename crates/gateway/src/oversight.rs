@@ -25,18 +25,18 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::time::Instant;
 
-use querycop_audit::{Outcome, WriteError};
+use querycop_audit::Outcome;
 use querycop_policy::facts::{
     Action, Attributes, Columns, Deallocation, Effect, Object, ObjectKind, Statement,
 };
 use querycop_sql::{Analysis, LexerSettings};
 use querycop_wire::frame::FrameError;
 use thiserror::Error;
+use tokio::time::Instant;
 
 use expected::{Closed, Expected, Queue};
-use judgement::{Judge, Judgement};
+use judgement::{Judge, Judgement, denial_of};
 use names::Names;
 use recorder::{Recorder, Recording};
 use refused::{Reached, Why};
@@ -51,6 +51,7 @@ pub(crate) use governance::Governance;
 pub use governance::GovernanceError;
 pub(crate) use newcomer::{Learned, Newcomer};
 pub(crate) use recorder::Unrecorded;
+pub(crate) use refused::denied;
 
 /// What a session is under.
 pub(crate) struct Oversight {
@@ -81,7 +82,7 @@ pub(crate) struct Oversight {
     /// The client's next message waits; so many answers had come when it began to.
     client_waits: Option<u64>,
     /// A record that could not be written.
-    broken: Option<WriteError>,
+    broken: Option<Unrecorded>,
     cut: Option<Cut>,
     /// The key with which the server lets a statement be cancelled.
     cancel_key: Option<querycop_wire::startup::CancelRequest>,
@@ -128,7 +129,7 @@ pub(crate) enum RelayError {
     },
     /// A record could not be written.
     #[error("audit record can't be kept")]
-    Audit(#[from] WriteError),
+    Audit(#[from] Unrecorded),
     /// Text was read by settings that were no longer the server's.
     #[error("{name} changed while statements were on their way")]
     LexerChanged {
@@ -160,40 +161,33 @@ impl Oversight {
         if !governance.sees_statements() {
             return Ok(None);
         }
-        let mut judge = Judge::new(
-            governance.policy(),
-            newcomer.principal(),
-            newcomer.search_path(),
-        );
-        let fragment = governance.audit().map(|_| newcomer.fragment());
-        let sees = if newcomer.is_replication() {
-            let connection = Effect {
+        let nonce = nonce()?;
+        let settings = newcomer.settings();
+        let path = newcomer.search_path(&settings);
+        let mut judge = Judge::new(governance.policy(), newcomer.principal(), path);
+        let audit = governance
+            .audit()
+            .map(|store| (store, newcomer.fragment(judge.principal())));
+        let sees = newcomer.sees();
+        let asked = match sees {
+            Sees::Nothing => may_begin(judge.judge_effects(&[Effect {
                 action: Action::Replication,
                 subtype: "connection",
                 object: Object::hidden(ObjectKind::Nothing),
                 columns: Columns::default(),
                 attributes: Attributes::default(),
-            };
-            may_begin(judge.judge_effects(&[connection]))
-        } else {
-            Ok(())
+            }])),
+            Sees::Statements => Ok(()),
         };
-        let may_begin = sees.and_then(|()| may_begin(judge.judge_statement(newcomer.settings())));
-        if let Err(refusal) = may_begin {
-            if let (Some(store), Some(fragment)) = (governance.audit(), &fragment) {
+        if let Err(refusal) = asked.and_then(|()| may_begin(judge.judge_statement(settings))) {
+            if let Some((store, fragment)) = &audit {
                 Recorder::refuse(store, fragment, "42501", &refusal.to_string())?;
             }
             return Err(refusal);
         }
-        let recorder = match (governance.audit(), fragment) {
-            (Some(store), Some(fragment)) => Some(Recorder::begin(Arc::clone(store), fragment)?),
-            _ => None,
-        };
-        let sees = if newcomer.is_replication() {
-            Sees::Nothing
-        } else {
-            Sees::Statements
-        };
+        let recorder = audit
+            .map(|(store, fragment)| Recorder::begin(Arc::clone(store), fragment))
+            .transpose()?;
         Ok(Some(Box::new(Self {
             shared: Arc::clone(shared),
             sees,
@@ -207,7 +201,7 @@ impl Oversight {
             lexer_in_doubt: false,
             lexer_changed: false,
             analyzing: None,
-            nonce: nonce()?,
+            nonce,
             texts: HashMap::new(),
             unknown: Arc::new(Text::unknown()),
             answers: 0,
@@ -255,7 +249,7 @@ impl Oversight {
         reason: &str,
         to_client: u64,
         to_server: u64,
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), Unrecorded> {
         let left: Vec<_> = self.queue.drain().collect();
         let mut outcome = Ok(());
         for expected in left {
@@ -282,7 +276,7 @@ impl Oversight {
     }
 
     /// A message that the server will not answer any more.
-    fn unanswered(&mut self, expected: Expected, outcome: Outcome<'_>) -> Result<(), WriteError> {
+    fn unanswered(&mut self, expected: Expected, outcome: Outcome<'_>) -> Result<(), Unrecorded> {
         match expected {
             Expected::Parse { name, run, .. } => {
                 if run.refused.is_some() {
@@ -305,16 +299,21 @@ impl Oversight {
     }
 
     /// Records what is left of a run, with the same outcome for all of its statements.
-    fn record_rest(&mut self, mut run: Run, outcome: Outcome<'_>) -> Result<(), WriteError> {
+    fn record_rest(&mut self, mut run: Run, outcome: Outcome<'_>) -> Result<(), Unrecorded> {
         let count = run.text.as_ref().map_or(1, |text| text.len());
         let mut recorded = Ok(());
         for place in run.next..count {
             recorded = recorded.and(self.record(&mut run, None, place, outcome));
         }
+        self.not_prepared(&mut run);
+        recorded
+    }
+
+    /// What the SQL of a run was to prepare and has not does not come about any more.
+    fn not_prepared(&mut self, run: &mut Run) {
         for preparing in run.prepares.drain(..) {
             self.prepared.failed(preparing.name.as_bytes());
         }
-        recorded
     }
 
     fn record(
@@ -323,7 +322,7 @@ impl Oversight {
         text: Option<&Text>,
         place: usize,
         outcome: Outcome<'_>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), Unrecorded> {
         let Some(recorder) = &mut self.recorder else {
             return Ok(());
         };
@@ -385,16 +384,9 @@ fn may_begin(judgement: Option<Arc<Judgement>>) -> Result<(), Refusal> {
     let Some((_, decision)) = judgement.denied() else {
         return Ok(());
     };
-    let denial = decision.denial.as_deref();
-    let message = match denial {
-        Some(denial) => denial.message.to_string(),
-        None => format!("denied by policy rule \"{}\"", decision.rule),
-    };
     Err(Refusal::Denied {
-        rule: decision.rule.to_string(),
-        message,
-        detail: denial.and_then(|denial| denial.detail.as_deref().map(str::to_owned)),
-        hint: denial.and_then(|denial| denial.hint.as_deref().map(str::to_owned)),
+        rule: Arc::clone(&decision.rule),
+        denial: denial_of(decision),
     })
 }
 

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use querycop_policy::Denial;
 use querycop_wire::error_response::{ErrorResponse, Severity};
 use querycop_wire::frame::FrameError;
 use querycop_wire::scram::ScramError;
@@ -12,7 +14,7 @@ use querycop_wire::{MessageError, SqlState};
 use thiserror::Error;
 
 use crate::backend::ConnectError;
-use crate::oversight::Unrecorded;
+use crate::oversight::{Unrecorded, denied};
 use crate::stop::chain;
 use crate::token::{IssueError, TokenError};
 
@@ -66,13 +68,8 @@ pub(crate) enum Refusal {
     BackendClosed,
     #[error("connection to the backend lost during login: {0}")]
     BackendLost(#[source] io::Error),
-    #[error("denied by policy rule {rule:?}: {message}")]
-    Denied {
-        rule: String,
-        message: String,
-        detail: Option<String>,
-        hint: Option<String>,
-    },
+    #[error("denied by policy rule {rule:?}: {}", denial.message)]
+    Denied { rule: Arc<str>, denial: Arc<Denial> },
     #[error("the session can't be recorded: {}", chain(.0))]
     Unrecorded(#[from] Unrecorded),
     #[error("the system has no random numbers to give")]
@@ -114,19 +111,11 @@ pub(crate) enum Blame {
 impl Refusal {
     /// The message that goes to the client.
     pub(crate) fn response(&self) -> ErrorResponse {
+        if let Self::Denied { denial, .. } = self {
+            return denied(Severity::Fatal, denial);
+        }
         let response = ErrorResponse::new(Severity::Fatal, self.sqlstate(), self.client_message());
-        let response = match self {
-            Self::Denied {
-                detail: Some(detail),
-                ..
-            } => response.detail(detail.as_str()),
-            _ => response,
-        };
-        let ours = match self {
-            Self::Denied { hint, .. } => hint.as_deref(),
-            _ => self.hint(),
-        };
-        match ours {
+        match self.hint() {
             Some(hint) => response.hint(hint),
             None => response,
         }
@@ -263,7 +252,7 @@ impl Refusal {
             Self::BackendFlood => self.to_string(),
             Self::BackendClosed => self.to_string(),
             Self::BackendLost(_) => "connection to the backend lost during login".to_owned(),
-            Self::Denied { message, .. } => message.clone(),
+            Self::Denied { denial, .. } => denial.message.to_string(),
             Self::Unrecorded(_) => "the session can't be recorded in the audit log".to_owned(),
             Self::NoRandomness => self.to_string(),
             Self::LoginTimeout { .. } => self.to_string(),

@@ -52,6 +52,27 @@ pub enum ServerEncoding {
     Other,
 }
 
+impl LexerSettings {
+    /// Follows a parameter that the server reports; gives its name back if it is one of these.
+    pub fn reported(&mut self, name: &[u8], value: &str) -> Option<&'static str> {
+        match name {
+            b"standard_conforming_strings" => {
+                self.standard_conforming_strings = StandardConformingStrings::from_parameter(value);
+                Some("standard_conforming_strings")
+            }
+            b"client_encoding" => {
+                self.client_encoding = ClientEncoding::from_parameter(value);
+                Some("client_encoding")
+            }
+            b"server_encoding" => {
+                self.server_encoding = ServerEncoding::from_parameter(value);
+                Some("server_encoding")
+            }
+            _ => None,
+        }
+    }
+}
+
 impl ServerEncoding {
     /// From the name that the server reports.
     pub fn from_parameter(value: &str) -> Self {

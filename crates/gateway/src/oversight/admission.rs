@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::time::Instant;
 
 use querycop_audit::Via;
 use querycop_policy::facts::{Statement, Unreadable};
 use querycop_policy::{AuditText, Limits};
 use querycop_sql::Analysis;
+use tokio::time::Instant;
 
 use super::expected::End;
-use super::judgement::Judgement;
+use super::judgement::{Judgement, denial_of};
 use super::refused::{Refused, Why};
 use super::run::{Preparing, Run};
 use super::text::{Recorded, Text};
@@ -104,8 +104,7 @@ impl Oversight {
                 .and_then(|text| text.analysis.facts.unreadable);
             run.refused = Some(Refused {
                 why: Why::Denied {
-                    denial: decision.denial.clone(),
-                    rule: Arc::clone(&decision.rule),
+                    denial: denial_of(decision),
                     unreadable,
                 },
                 place,
@@ -143,7 +142,7 @@ impl Oversight {
             }
         }
         let throttle = self.shared.governance.throttle();
-        run.running = throttle.begin(self.judge.user(), &limits, Instant::now())?;
+        run.running = throttle.begin(&self.judge.principal().user, &limits, Instant::now())?;
         Ok(())
     }
 

@@ -1,10 +1,11 @@
 //! What the server refuses: its own errors, and those that it was made to give.
 
 use querycop_audit::Outcome;
+use querycop_wire::SqlState;
 use querycop_wire::error_response::{ErrorResponse, ErrorView};
 
 use super::expected::{Copy, Expected};
-use super::refused::{Refused, Why};
+use super::refused::Refused;
 use super::run::Run;
 use super::{Oversight, RelayError, Step};
 
@@ -27,26 +28,27 @@ impl Oversight {
         match self.queue.pop() {
             Some(Expected::Query(run)) => self.query_failed(run, code)?,
             Some(Expected::FunctionCall(mut run)) => {
-                let outcome = outcome_of(&run, code);
+                let refused = run.refused.as_ref().map(Refused::code);
+                let outcome = outcome_of(refused.as_ref(), code);
                 self.record(&mut run, None, 0, outcome)?;
                 run.advance();
                 self.queue.put_back(Expected::FunctionCall(run));
             }
             Some(Expected::Execute { portal, mut run }) => {
                 let text = self.text_of(&portal, &run);
-                let outcome = outcome_of(&run, code);
+                let refused = run.refused.as_ref().map(Refused::code);
+                let outcome = outcome_of(refused.as_ref(), code);
                 let place = run.next;
                 self.record(&mut run, text.as_deref(), place, outcome)?;
-                for preparing in run.prepares.drain(..) {
-                    self.prepared.failed(preparing.name.as_bytes());
-                }
+                self.not_prepared(&mut run);
                 self.skip(copy)?;
             }
             Some(Expected::Parse { name, mut run, .. }) => {
                 if run.refused.is_none() {
                     self.prepared.failed(&name);
                 }
-                let outcome = outcome_of(&run, code);
+                let refused = run.refused.as_ref().map(Refused::code);
+                let outcome = outcome_of(refused.as_ref(), code);
                 self.record(&mut run, None, 0, outcome)?;
                 self.skip(copy)?;
             }
@@ -105,7 +107,8 @@ impl Oversight {
             Some(refused) => refused.place,
             None => run.next,
         };
-        let outcome = outcome_of(&run, code);
+        let refused = run.refused.as_ref().map(Refused::code);
+        let outcome = outcome_of(refused.as_ref(), code);
         let text = run.text.clone();
         let count = text.as_ref().map_or(1, |text| text.len()).max(1);
         for place in run.next..count.max(failed + 1) {
@@ -117,9 +120,7 @@ impl Oversight {
             self.record(&mut run, text.as_deref(), place, outcome)?;
         }
         run.next = count;
-        for preparing in run.prepares.drain(..) {
-            self.prepared.failed(preparing.name.as_bytes());
-        }
+        self.not_prepared(&mut run);
         self.queue.put_back(Expected::Query(run));
         Ok(())
     }
@@ -134,16 +135,11 @@ impl Oversight {
     }
 }
 
-/// What an error means for a run: if it was refused, that.
-fn outcome_of<'a>(run: &Run, code: &'a str) -> Outcome<'a> {
-    match &run.refused {
-        Some(refused) => match refused.why {
-            Why::Denied { .. } => Outcome::Denied { sqlstate: "42501" },
-            Why::TooFast { .. } | Why::TooManyAtATime { .. } => {
-                Outcome::Denied { sqlstate: "53400" }
-            }
-            Why::NoRecord => Outcome::Denied { sqlstate: "58030" },
-            Why::Malformed => Outcome::Denied { sqlstate: "08P01" },
+/// What the server's error means for a run: if that was refused, that it was.
+fn outcome_of<'c>(refused: Option<&'c SqlState>, code: &'c str) -> Outcome<'c> {
+    match refused {
+        Some(refused) => Outcome::Denied {
+            sqlstate: refused.as_str(),
         },
         None => Outcome::Failed { sqlstate: code },
     }

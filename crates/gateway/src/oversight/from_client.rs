@@ -37,7 +37,7 @@ impl Oversight {
             let total = header.total();
             let available = bytes.len() - at;
             if total > available
-                && let Some(then) = self.needs(header, bytes.len() - at)
+                && let Some(then) = self.needs(header, available)
             {
                 return Ok(Passage { cleared: at, then });
             }
@@ -137,12 +137,7 @@ impl Oversight {
         self.sent(&mut run);
         let refused = run.refused.is_some();
         self.expect(Expected::Query(run));
-        if !refused {
-            return Step::Pass;
-        }
-        let mut put = Vec::new();
-        frontend::query(&mut put, self.nonce.as_bytes());
-        Step::Replace(put)
+        self.unless(refused, frontend::query)
     }
 
     fn parse(&mut self, body: &[u8], cx: &mut Context<'_>) -> Step {
@@ -167,10 +162,7 @@ impl Oversight {
 
     fn send_parse(&mut self, name: Box<[u8]>, run: Run) -> Step {
         let refused = run.refused.is_some();
-        let mut put = Vec::new();
-        if refused {
-            frontend::parse(&mut put, &name, self.nonce.as_bytes());
-        }
+        let step = self.unless(refused, |put, nonce| frontend::parse(put, &name, nonce));
         let text = match &run.text {
             Some(text) => Arc::clone(text),
             None => Arc::new(Text::new(Arc::default(), b"", Recorded::No)),
@@ -178,16 +170,22 @@ impl Oversight {
         // A text that is replaced never comes to be under that name.
         if !refused {
             self.doubt_lexer(&text);
-        }
-        if !refused && !self.queue.skips() {
-            self.prepared.sent(&name, &text, Some(self.batch));
+            if !self.queue.skips() {
+                self.prepared.sent(&name, &text, Some(self.batch));
+            }
         }
         self.expect(Expected::Parse { name, text, run });
-        if refused {
-            Step::Replace(put)
-        } else {
-            Step::Pass
+        step
+    }
+
+    /// A message goes on unless it is refused: then goes what the server must refuse in its place.
+    fn unless(&self, refused: bool, put: impl FnOnce(&mut Vec<u8>, &[u8])) -> Step {
+        if !refused {
+            return Step::Pass;
         }
+        let mut bytes = Vec::new();
+        put(&mut bytes, self.nonce.as_bytes());
+        Step::Replace(bytes)
     }
 
     fn bind(&mut self, body: &[u8]) -> Result<Step, RelayError> {
@@ -245,12 +243,7 @@ impl Oversight {
             portal: execute.portal.into(),
             run,
         });
-        if !refused {
-            return Ok(Step::Pass);
-        }
-        let mut put = Vec::new();
-        frontend::execute(&mut put, self.nonce.as_bytes());
-        Ok(Step::Replace(put))
+        Ok(self.unless(refused, frontend::execute))
     }
 
     /// Nobody knows yet what the portal will be: all that it can be must be allowed, the strictest
@@ -291,12 +284,7 @@ impl Oversight {
         let run = self.admitted(Run::new(Via::FunctionCall, None, judgement));
         let refused = run.refused.is_some();
         self.expect(Expected::FunctionCall(run));
-        if !refused {
-            return Step::Pass;
-        }
-        let mut put = Vec::new();
-        frontend::query(&mut put, self.nonce.as_bytes());
-        Step::Replace(put)
+        self.unless(refused, frontend::query)
     }
 
     fn close(&mut self, body: &[u8]) -> Result<Step, RelayError> {

@@ -8,16 +8,16 @@ use std::task::Context;
 use querycop_audit::Outcome;
 use querycop_policy::TransactionState;
 use querycop_serve::{BUFFER_SIZE, Passage, Then};
-use querycop_sql::{ClientEncoding, StandardConformingStrings};
 use querycop_wire::backend::{CommandComplete, ParameterStatus};
 use querycop_wire::frame::{self, Header};
 use querycop_wire::tag::backend as tag;
+use tokio::time::Instant;
 
 use super::expected::{Bound, Closed, Copy, Expected};
 use super::refused::Reached;
 use super::run::Run;
 use super::text::Text;
-use super::{Cut, Oversight, RelayError, Sees, Step};
+use super::{Cut, Oversight, RelayError, Sees, Step, Unrecorded};
 use crate::cancel;
 use crate::conversation::Conversation;
 
@@ -145,7 +145,7 @@ impl Oversight {
         self.cut = Some(Cut {
             reached,
             request,
-            since: tokio::time::Instant::now(),
+            since: Instant::now(),
             told: false,
         });
     }
@@ -272,9 +272,7 @@ impl Oversight {
             Some(Expected::Execute { portal, mut run }) => {
                 let text = self.text_of(&portal, &run);
                 self.settle(&mut run, text.as_deref(), outcome)?;
-                for preparing in run.prepares.drain(..) {
-                    self.prepared.failed(preparing.name.as_bytes());
-                }
+                self.not_prepared(&mut run);
                 self.next_turn();
             }
             Some(Expected::Query(mut run)) => {
@@ -328,16 +326,17 @@ impl Oversight {
             cut.request = None;
         }
         if let Some(recorder) = &mut self.recorder
-            && recorder.poll_settled(cx)?.is_pending()
+            && recorder
+                .poll_settled(cx)
+                .map_err(Unrecorded::from)?
+                .is_pending()
         {
             return Ok(Step::Wait);
         }
         self.cut = None;
         match self.pop() {
             Some(Expected::Query(mut run) | Expected::FunctionCall(mut run)) => {
-                for preparing in run.prepares.drain(..) {
-                    self.prepared.failed(preparing.name.as_bytes());
-                }
+                self.not_prepared(&mut run);
                 self.next_turn();
             }
             Some(Expected::Sync { .. }) => {}
@@ -369,22 +368,13 @@ impl Oversight {
         let Ok(value) = str::from_utf8(status.value) else {
             return Ok(Step::Pass);
         };
+        if status.name == b"search_path" {
+            self.judge.search_path.reported(value);
+            return Ok(Step::Pass);
+        }
         let mut lexer = self.lexer;
-        let name = match status.name {
-            b"standard_conforming_strings" => {
-                lexer.standard_conforming_strings =
-                    StandardConformingStrings::from_parameter(value);
-                "standard_conforming_strings"
-            }
-            b"client_encoding" => {
-                lexer.client_encoding = ClientEncoding::from_parameter(value);
-                "client_encoding"
-            }
-            b"search_path" => {
-                self.judge.search_path.reported(value);
-                return Ok(Step::Pass);
-            }
-            _ => return Ok(Step::Pass),
+        let Some(name) = lexer.reported(status.name, value) else {
+            return Ok(Step::Pass);
         };
         if lexer != self.lexer {
             self.lexer = lexer;

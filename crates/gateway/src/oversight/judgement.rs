@@ -8,7 +8,8 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use querycop_policy::facts::{Effect, PreparedStatements, Resolved, Statement};
 use querycop_policy::{
-    Decision, Policy, Principal, Reuse, Scope, SearchPath, Situation, TransactionState, Verdict,
+    Decision, Denial, Policy, Principal, Reuse, Scope, SearchPath, Situation, TransactionState,
+    Verdict,
 };
 use querycop_sql::Analysis;
 
@@ -127,35 +128,32 @@ impl Judge {
 
     /// What the policy in force says of what is not SQL.
     pub(super) fn judge_effects(&mut self, effects: &[Effect]) -> Option<Arc<Judgement>> {
-        self.refresh();
-        let current = self.current.as_ref()?;
-        let situation = Situation {
-            search_path: &self.search_path,
-            now: Timestamp::now(),
-            transaction: self.transaction,
-        };
-        Some(Arc::new(Judgement {
-            decisions: vec![current.scope.decide_effects(effects, &situation)],
-            policy: Arc::clone(&current.hash),
-        }))
+        self.judge_one(|scope, situation| scope.decide_effects(effects, situation))
     }
 
     /// What the policy in force says of a statement that stands in no text.
     pub(super) fn judge_statement(&mut self, statement: Statement) -> Option<Arc<Judgement>> {
-        self.refresh();
-        let current = self.current.as_ref()?;
-        let situation = Situation {
-            search_path: &self.search_path,
-            now: Timestamp::now(),
-            transaction: self.transaction,
-        };
         let resolved = Resolved {
             statement: Arc::new(statement),
             executed: Vec::new(),
             executes_unknown: false,
         };
+        self.judge_one(|scope, situation| scope.decide(&resolved, 1, situation))
+    }
+
+    fn judge_one(
+        &mut self,
+        decide: impl FnOnce(&Scope, &Situation<'_>) -> Decision,
+    ) -> Option<Arc<Judgement>> {
+        self.refresh();
+        let current = self.current.as_ref()?;
+        let situation = Situation {
+            search_path: &self.search_path,
+            now: Timestamp::now(),
+            transaction: self.transaction,
+        };
         Some(Arc::new(Judgement {
-            decisions: vec![current.scope.decide(&resolved, 1, &situation)],
+            decisions: vec![decide(&current.scope, &situation)],
             policy: Arc::clone(&current.hash),
         }))
     }
@@ -165,13 +163,13 @@ impl Judge {
         self.current.is_some()
     }
 
-    /// The user that rates are counted for.
-    pub(super) fn user(&self) -> &str {
-        &self.principal.user
+    /// Who runs the statements.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// Takes on the policy that is in force by now.
-    pub(super) fn refresh(&mut self) {
+    fn refresh(&mut self) {
         let in_force = self.in_force.load();
         match (&*in_force, &self.current) {
             (Some(policy), Some(current)) if Arc::ptr_eq(policy, current.scope.policy()) => {}
@@ -214,6 +212,12 @@ impl Judgement {
         Some(Arc::new(Self { decisions, policy }))
     }
 
+    /// Of the statement at a place. A server may answer more often than the text has statements, where
+    /// it is unparsed: then the last one's.
+    pub(super) fn decision(&self, place: usize) -> Option<&Decision> {
+        self.decisions.get(place).or(self.decisions.last())
+    }
+
     /// The first statement that is denied.
     pub(super) fn denied(&self) -> Option<(usize, &Decision)> {
         self.decisions
@@ -221,6 +225,17 @@ impl Judgement {
             .enumerate()
             .find(|(_, decision)| decision.verdict != Verdict::Allow)
     }
+}
+
+/// What a client is told whose statement is denied by this decision.
+pub(super) fn denial_of(decision: &Decision) -> Arc<Denial> {
+    decision.denial.clone().unwrap_or_else(|| {
+        Arc::new(Denial {
+            message: format!("denied by policy rule \"{}\"", decision.rule).into(),
+            detail: None,
+            hint: None,
+        })
+    })
 }
 
 /// The statements of a text with what their EXECUTEs may run.

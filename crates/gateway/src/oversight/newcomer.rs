@@ -7,12 +7,13 @@ use querycop_policy::facts::{
 };
 use querycop_policy::{CertificateName, Principal, SearchPath, Tls};
 use querycop_serve::PeerAddr;
-use querycop_sql::{ClientEncoding, LexerSettings, ServerEncoding, StandardConformingStrings};
+use querycop_sql::LexerSettings;
 use querycop_wire::backend::{BackendKeyData, ParameterStatus};
 use querycop_wire::frame::Header;
 use querycop_wire::startup::{CancelRequest, StartupMessage};
 use querycop_wire::tag;
 
+use super::Sees;
 use crate::config::BackendRole;
 use crate::leg::Leg;
 use crate::registry::Entry;
@@ -53,19 +54,10 @@ impl Learned {
                     return;
                 };
                 let value = String::from_utf8_lossy(status.value);
-                match status.name {
-                    b"standard_conforming_strings" => {
-                        self.lexer.standard_conforming_strings =
-                            StandardConformingStrings::from_parameter(&value);
-                    }
-                    b"client_encoding" => {
-                        self.lexer.client_encoding = ClientEncoding::from_parameter(&value);
-                    }
-                    b"server_encoding" => {
-                        self.lexer.server_encoding = ServerEncoding::from_parameter(&value);
-                    }
-                    b"search_path" => self.search_path = Some(value.into_owned()),
-                    _ => {}
+                if status.name == b"search_path" {
+                    self.search_path = Some(value.into_owned());
+                } else {
+                    self.lexer.reported(status.name, &value);
                 }
             }
             _ => {}
@@ -92,26 +84,25 @@ impl Newcomer<'_> {
         }
     }
 
-    /// The fields of all its records.
-    pub(super) fn fragment(&self) -> SessionFragment {
-        let route = self.shared.backend.settings.route.to_string();
-        let certificate = self.certificate();
+    /// The fields of all records of the session of this principal.
+    pub(super) fn fragment(&self, principal: &Principal) -> SessionFragment {
         let client_port = match self.entry.client_addr {
             PeerAddr::Tcp(address) => Some(address.port()),
             PeerAddr::Unix => None,
         };
         SessionFragment::new(&SessionFields {
             session: self.entry.id,
-            user: self.startup.user(),
-            database: self.startup.database(),
-            principal: certificate
+            user: &principal.user,
+            database: &principal.database,
+            principal: principal
+                .certificate
                 .as_ref()
                 .and_then(|certificate| certificate.common_name.as_deref()),
-            client_addr: self.entry.client_addr.ip(),
+            client_addr: principal.client_addr,
             client_port,
             tls: self.client.tls().and_then(version),
-            application_name: self.entry.application_name.as_deref(),
-            backend: &route,
+            application_name: principal.application_name.as_deref(),
+            backend: &principal.backend,
             backend_role: self.shared.backend.settings.role.map(BackendRole::as_str),
             version: env!("CARGO_PKG_VERSION"),
         })
@@ -141,18 +132,15 @@ impl Newcomer<'_> {
     }
 
     /// The search path, as far as it is known by now.
-    pub(super) fn search_path(&self) -> SearchPath {
-        let asked = self
-            .settings()
-            .settings
-            .into_iter()
-            .rev()
-            .find_map(|change| match (change.name.as_deref(), change.value) {
-                (Some("search_path"), SettingValue::To(words)) => words.into_iter().next(),
+    pub(super) fn search_path(&self, settings: &Statement) -> SearchPath {
+        let asked = settings.settings.iter().rev().find_map(|change| {
+            match (change.name.as_deref(), &change.value) {
+                (Some("search_path"), SettingValue::To(words)) => words.first(),
                 _ => None,
-            });
+            }
+        });
         let mut path = match asked {
-            Some(path) => SearchPath::known(&path),
+            Some(path) => SearchPath::known(path),
             None => SearchPath::unknown(),
         };
         if let Some(reported) = &self.learned.search_path {
@@ -169,9 +157,13 @@ impl Newcomer<'_> {
         self.learned.cancel_key.clone()
     }
 
-    /// Whether it speaks the replication protocol.
-    pub(super) fn is_replication(&self) -> bool {
-        self.startup.is_replication()
+    /// What can be seen of it.
+    pub(super) fn sees(&self) -> Sees {
+        if self.startup.is_replication() {
+            Sees::Nothing
+        } else {
+            Sees::Statements
+        }
     }
 
     fn certificate(&self) -> Option<CertificateName> {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::time::Instant;
 
 use jiff::Timestamp;
 use querycop_audit::{
     DecisionFields, Event, MAX_LINE, NoRoom, Outcome, Record, Reservation, SessionFragment, Store,
     Ticket, WriteError,
 };
-use querycop_policy::{AuditText, Verdict};
+use querycop_policy::AuditText;
+use tokio::time::Instant;
 
 use super::run::Run;
 use super::text::Text;
@@ -93,7 +93,7 @@ impl Recorder {
     }
 
     /// Records what came of a statement.
-    pub(super) fn statement(&mut self, recording: Recording<'_>) -> Result<(), WriteError> {
+    pub(super) fn statement(&mut self, recording: Recording<'_>) -> Result<(), Unrecorded> {
         let Recording {
             run,
             text,
@@ -102,23 +102,14 @@ impl Recorder {
         } = recording;
         self.statements += 1;
         self.denied += u64::from(matches!(outcome, Outcome::Denied { .. }));
-        // A server may answer more often than the text has statements; a rewrite rule may do so.
+        let text = text.or(run.text.as_deref());
         let room = match run.room.take() {
             Some(room) => room,
-            None => match self.spare(text.or(run.text.as_deref()), place) {
-                Ok(room) => room,
-                Err(_) => return Err(WriteError::Closed),
-            },
+            None => self.spare(text, place)?,
         };
-        let text = text.or(run.text.as_deref());
         let judgement = run.judgement.as_deref();
-        let decision = judgement.and_then(|judgement| {
-            let decision = judgement
-                .decisions
-                .get(place)
-                .or(judgement.decisions.last())?;
-            Some((decision, &*judgement.policy))
-        });
+        let decision =
+            judgement.and_then(|judgement| Some((judgement.decision(place)?, &*judgement.policy)));
         let keeps_raw =
             decision.and_then(|(decision, _)| decision.text) != Some(AuditText::Redacted);
         let event = Event::Statement {
@@ -126,10 +117,7 @@ impl Recorder {
             statement: text.and_then(|text| text.fragment(place)),
             raw_text: text.and_then(Text::raw).filter(|_| keeps_raw),
             decision: decision.map(|(decision, policy)| DecisionFields {
-                verdict: match decision.verdict {
-                    Verdict::Allow => "allow",
-                    _ => "deny",
-                },
+                verdict: decision.verdict.as_str(),
                 rule: &decision.rule,
                 marks: &decision.marks,
                 risk: decision.risk.as_str(),
@@ -148,7 +136,7 @@ impl Recorder {
         reason: &str,
         to_client: u64,
         to_server: u64,
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), Unrecorded> {
         let Some(room) = self.room_for_end.take() else {
             return Ok(());
         };
@@ -184,7 +172,7 @@ impl Recorder {
         room: Reservation,
         time: Timestamp,
         event: Event<'_>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), Unrecorded> {
         self.number += 1;
         let record = Record {
             time,
@@ -197,7 +185,7 @@ impl Recorder {
     }
 }
 
-/// A session's beginning can't be recorded.
+/// Something can't be recorded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unrecorded {
     #[error(transparent)]

@@ -20,8 +20,7 @@ pub(super) struct Refused {
 pub(super) enum Why {
     /// The policy denies it.
     Denied {
-        denial: Option<Arc<Denial>>,
-        rule: Arc<str>,
+        denial: Arc<Denial>,
         unreadable: Option<Unreadable>,
     },
     /// More statements in a second than a rule allows.
@@ -69,28 +68,12 @@ impl Refused {
     pub(super) fn response(&self) -> ErrorResponse {
         let error = |message: String| ErrorResponse::new(Severity::Error, self.code(), message);
         match &self.why {
-            Why::Denied {
-                denial,
-                rule,
-                unreadable,
-            } => {
-                let message = match denial {
-                    Some(denial) => denial.message.to_string(),
-                    None => format!("denied by policy rule \"{rule}\""),
-                };
-                let denial = denial.as_deref();
-                let mut response = error(message);
-                let detail = match unreadable {
-                    Some(reason) => Some(unread(*reason).to_owned()),
-                    None => denial.and_then(|denial| denial.detail.as_deref().map(str::to_owned)),
-                };
-                if let Some(detail) = detail {
-                    response = response.detail(detail);
+            Why::Denied { denial, unreadable } => {
+                let response = denied(Severity::Error, denial);
+                match unreadable {
+                    Some(reason) => response.detail(unread(*reason)),
+                    None => response,
                 }
-                if let Some(hint) = denial.and_then(|denial| denial.hint.as_deref()) {
-                    response = response.hint(hint);
-                }
-                response
             }
             Why::TooFast { limit } => error(format!(
                 "more than {} statements in a second, the limit of policy rule \"{}\"",
@@ -164,6 +147,19 @@ impl Reached {
             Self::Time(_) => SqlState::QUERY_CANCELED,
         }
     }
+}
+
+/// What a client is told that is denied something.
+pub(crate) fn denied(severity: Severity, denial: &Denial) -> ErrorResponse {
+    let code = SqlState::INSUFFICIENT_PRIVILEGE;
+    let mut response = ErrorResponse::new(severity, code, &*denial.message);
+    if let Some(detail) = &denial.detail {
+        response = response.detail(&**detail);
+    }
+    if let Some(hint) = &denial.hint {
+        response = response.hint(&**hint);
+    }
+    response
 }
 
 /// Why nobody knows what a text does.

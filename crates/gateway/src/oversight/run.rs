@@ -1,11 +1,11 @@
 //! A statement on its way: from the client's message to the server's answer.
 
 use std::sync::Arc;
-use tokio::time::Instant;
 
 use jiff::Timestamp;
 use querycop_audit::{Reservation, Via};
 use querycop_policy::{Decision, Limits};
+use tokio::time::Instant;
 
 use super::expected::Copy;
 use super::judgement::Judgement;
@@ -80,8 +80,7 @@ impl Run {
 
     /// What was decided of the statement that is answered next.
     pub(super) fn decision(&self) -> Option<&Decision> {
-        let decisions = &self.judgement.as_ref()?.decisions;
-        decisions.get(self.next).or(decisions.last())
+        self.judgement.as_ref()?.decision(self.next)
     }
 
     /// The limits of the statement that is answered next.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::time::Instant;
 
 use querycop_policy::{Limit, Limits};
+use tokio::time::Instant;
 
 use super::refused::Why;
 
