@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use querycop_gateway::config::{Audit, AuditText, Durability, Governance};
 
 use super::Reader;
+use crate::settings::table::SETTINGS;
 
 /// The smallest segment: smaller ones would be more files than log.
 const MIN_SEGMENT: u64 = 1 << 20;
@@ -16,9 +17,9 @@ impl Reader<'_> {
     pub(super) fn governance(&mut self) -> Option<Governance> {
         let policy_file = self.text("policy.file").map(PathBuf::from);
         let Some(directory) = self.text("audit.dir").map(PathBuf::from) else {
-            for key in ["audit.signing_key", "audit.durability", "audit.text"] {
-                if self.is_set(key) {
-                    self.note(key, "needs audit.dir");
+            for setting in SETTINGS {
+                if setting.key.starts_with("audit.") && self.is_set(setting.key) {
+                    self.note(setting.key, "needs audit.dir");
                 }
             }
             return Some(Governance {
