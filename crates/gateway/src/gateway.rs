@@ -75,7 +75,7 @@ impl Gateway {
     pub async fn new(config: Config, metrics: Arc<Metrics>) -> Result<Self, LoadError> {
         // Watched before they are read: a change in between is not missed.
         let watch = Watch::begin(&files(&config)).unwrap_or_else(|error| {
-            warn!(%error, "certificate files are not watched; SIGHUP still reads them");
+            warn!(%error, "certificate and policy files are not watched; SIGHUP still reads them");
             None
         });
         let startups = Arc::new(Semaphore::new(config.limits.max_startups));

@@ -139,7 +139,7 @@ impl Metrics {
         );
         r.register(
             "reloads",
-            "Reloads of certificate files",
+            "Reloads of certificate files and of the policy",
             self.reloads.clone(),
         );
         r.register(

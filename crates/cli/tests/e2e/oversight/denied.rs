@@ -188,7 +188,7 @@ fn a_gateway_with_a_wrong_policy_does_not_start_and_names_every_mistake() {
     let directory = crate::setup::temporary_directory();
     let file = directory.path().join("policy.yaml");
     std::fs::write(&file, "version: 1\nmode: strict\nruls: []\n").unwrap();
-    let output = crate::setup::before(&super::SERVER, "disable")
+    let output = crate::setup::before(&SERVER, "disable")
         .env("GATEKEEPER_POLICY_FILE", file.display())
         .start_expecting_failure();
     let text = output.to_string();
