@@ -222,9 +222,8 @@ fn opened_example() -> String {
 /// Whether all statements of a text are allowed to an analyst; else the rule that denies one.
 fn judge(policy: &Arc<Policy>, facts: &Facts, prepared: &PreparedStatements) -> Option<String> {
     let principal = Principal {
-        user: "ann".into(),
+        user: "analyst_ann".into(),
         database: "app".into(),
-        groups: vec!["analysts".into()],
         ..Principal::default()
     };
     let path = SearchPath::known("\"$user\", public");
