@@ -72,26 +72,16 @@ impl Analyzer {
     /// The analysis of a text that has been seen under the same settings, be it with other literals
     /// that make no difference; then places in the text are those of the text that was seen first.
     pub fn cached(&self, text: &[u8], settings: LexerSettings) -> Option<Arc<Analysis>> {
-        SHAPE.with_borrow_mut(|key| {
-            key.clear();
-            let of_shape = shape(text, key).then(|| self.shapes.get(key, settings));
-            of_shape
-                .flatten()
-                .or_else(|| self.cache.get(text, settings))
-        })
+        SHAPE.with_borrow_mut(|key| self.look_up(text, settings, key).0)
     }
 
     /// The analysis of a text that is [cached](Self::cached), or that is short and flat enough to be
     /// analyzed at once, in some ten microseconds. `None` leaves it to [`Analyzer::analyze`].
     pub fn analyze_at_once(&self, text: &[u8], settings: LexerSettings) -> Option<Arc<Analysis>> {
         SHAPE.with_borrow_mut(|key| {
-            key.clear();
-            let has_shape = shape(text, key);
-            if has_shape && let Some(known) = self.shapes.get(key, settings) {
-                return Some(known);
-            }
-            if let Some(known) = self.cache.get(text, settings) {
-                return Some(known);
+            let (known, has_shape) = self.look_up(text, settings, key);
+            if known.is_some() {
+                return known;
             }
             let (analysis, read) = literal_was_read(|| self.analyze_inline(text, settings));
             let analysis = analysis?;
@@ -130,6 +120,20 @@ impl Analyzer {
     /// The longest text that is read, in bytes.
     pub fn max_text_bytes(&self) -> usize {
         self.limits.text_bytes
+    }
+
+    /// What is known of a text, and whether it has a shape, which then is in `key`.
+    fn look_up(
+        &self,
+        text: &[u8],
+        settings: LexerSettings,
+        key: &mut Vec<u8>,
+    ) -> (Option<Arc<Analysis>>, bool) {
+        key.clear();
+        let has_shape = shape(text, key);
+        let of_shape = has_shape.then(|| self.shapes.get(key, settings)).flatten();
+        let known = of_shape.or_else(|| self.cache.get(text, settings));
+        (known, has_shape)
     }
 
     fn keep(&self, text: &[u8], settings: LexerSettings, analysis: Analysis) -> Arc<Analysis> {
