@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use querycop_policy::facts::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::setup::{querycop, temporary_directory};
+use crate::setup::{Running, querycop, temporary_directory};
 
 /// A directory with a key and a log.
 struct Log {
@@ -258,16 +258,6 @@ fn mistakes_are_told_apart_from_findings() {
         log.run(&["search", "--since", "yesterday"]).status.code(),
         Some(64)
     );
-}
-
-/// Ends the process when a test ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use querycop_testkit::command::Program;
 use querycop_testkit::postgres::{Auth, Encryption, Postgres};
@@ -10,18 +10,7 @@ use querycop_testkit::psql::Psql;
 use querycop_testkit::wait::eventually;
 use serde_json::Value;
 
-use crate::setup::{querycop, temporary_directory};
-
-/// Ends the process when a test fails.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended as it should.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::setup::{Running, querycop, temporary_directory};
 
 #[test]
 fn a_backend_is_all_it_needs_and_a_signal_ends_it() {

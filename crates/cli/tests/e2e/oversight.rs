@@ -14,7 +14,7 @@ use querycop_testkit::postgres::Postgres;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::relay::raw::{Message, RawClient, message, tags};
+use crate::relay::raw::{Message, RawClient, bind, execute, message, parse, run, sync, tags};
 use crate::setup::{before, temporary_directory};
 
 /// Trusts everybody, in clear.
@@ -111,29 +111,6 @@ fn records(directory: &Path) -> Vec<Value> {
         })
         .map(|line| serde_json::from_str(&line).expect("each line is an object"))
         .collect()
-}
-
-fn parse(name: &str, sql: &str) -> Vec<u8> {
-    message(b'P', format!("{name}\0{sql}\0\0\0").as_bytes())
-}
-
-fn bind(portal: &str, statement: &str) -> Vec<u8> {
-    let names = format!("{portal}\0{statement}\0");
-    message(b'B', &[names.as_bytes(), &[0; 6]].concat())
-}
-
-fn execute(portal: &str) -> Vec<u8> {
-    let name = format!("{portal}\0");
-    message(b'E', &[name.as_bytes(), &[0; 4]].concat())
-}
-
-fn sync() -> Vec<u8> {
-    message(b'S', b"")
-}
-
-/// Parse, Bind and Execute of the unnamed statement.
-fn run(sql: &str) -> Vec<u8> {
-    [parse("", sql), bind("", ""), execute("")].concat()
 }
 
 /// A table of its own with this many rows.

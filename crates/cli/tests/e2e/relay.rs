@@ -16,7 +16,7 @@ use querycop_testkit::psql::Psql;
 use querycop_testkit::wait::eventually;
 
 use self::raw::{LOGGED_IN, Message, RawClient, V3_2, cancel, message, tags};
-use crate::setup::{Pki, before, before_port, temporary_directory};
+use crate::setup::{Pki, before, before_port, memory_peak, temporary_directory};
 
 /// For what moves many bytes on a loaded machine.
 const LONG: Duration = Duration::from_mins(3);
@@ -308,14 +308,6 @@ fn a_server_may_send_64_mib_before_it_reads() {
 }
 
 // ---- Large values ----
-
-/// The most memory that a process has had, in bytes.
-fn memory_peak(pid: u32) -> usize {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let size = line.expect("Linux says so").trim().trim_end_matches(" kB");
-    size.parse::<usize>().expect("it is a number") * 1024
-}
 
 #[test]
 fn a_value_of_100_mib_passes_both_ways_in_bounded_memory() {

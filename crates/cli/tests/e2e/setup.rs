@@ -1,5 +1,6 @@
 //! What most tests start from.
 
+use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -97,6 +98,25 @@ impl Pki {
         gateway
             .env("GATEKEEPER_PROXY_TLS_CERT", files.certificate.display())
             .env("GATEKEEPER_PROXY_TLS_KEY", files.key.display())
+    }
+}
+
+/// The most memory that a process has had, in bytes.
+pub(crate) fn memory_peak(pid: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let size = line.expect("Linux says so").trim().trim_end_matches(" kB");
+    size.parse::<usize>().expect("it is a number") * 1024
+}
+
+/// Ends a process when its test ends, however that ends.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended as it should.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -11,7 +11,8 @@ use querycop_testkit::wait::eventually;
 use super::policies::{FORBIDDING, READ_ONLY};
 use super::session::{Answer, Session, copy_data};
 use super::world::World;
-use crate::relay::raw::message;
+use crate::relay::raw::{bind, execute, message, parse, run, sync};
+use crate::setup::memory_peak;
 
 /// Nothing that is tried here changes it.
 static WORLD: LazyLock<World> = LazyLock::new(|| World::start(&[READ_ONLY]));
@@ -19,31 +20,6 @@ static WORLD: LazyLock<World> = LazyLock::new(|| World::start(&[READ_ONLY]));
 /// PostgreSQL's number of `lo_unlink`, and the large object that it would remove.
 const LO_UNLINK: u32 = 964;
 const LARGE_OBJECT: u32 = 424_242;
-
-fn parse(name: &str, text: &[u8]) -> Vec<u8> {
-    message(b'P', &[name.as_bytes(), b"\0", text, b"\0\0\0"].concat())
-}
-
-/// Binds a statement to the unnamed portal, with parameters in text.
-fn bind(name: &str, parameters: &[&str]) -> Vec<u8> {
-    let count = u16::try_from(parameters.len()).expect("there are few");
-    let mut body = [b"\0", name.as_bytes(), b"\0\0\0", &count.to_be_bytes()].concat();
-    for parameter in parameters {
-        let length = u32::try_from(parameter.len()).expect("it is short");
-        body.extend_from_slice(&length.to_be_bytes());
-        body.extend_from_slice(parameter.as_bytes());
-    }
-    body.extend_from_slice(b"\0\0");
-    message(b'B', &body)
-}
-
-fn execute() -> Vec<u8> {
-    message(b'E', b"\0\0\0\0\0")
-}
-
-fn sync() -> Vec<u8> {
-    message(b'S', b"")
-}
 
 /// A message whose length is right and whose body is these bytes.
 fn query(body: &[u8]) -> Vec<u8> {
@@ -76,8 +52,8 @@ fn a_statement_is_judged_when_it_is_parsed() {
     let mut session = WORLD.session();
     let answer = session.exchange(&[
         parse("", b"DELETE FROM public.orders"),
-        bind("", &[]),
-        execute(),
+        bind("", "", &[]),
+        execute(""),
         sync(),
     ]);
     is_denied(&WORLD, &answer, "default");
@@ -93,7 +69,7 @@ fn a_denied_text_takes_the_place_of_no_statement() {
         let denied = session.exchange(&[parse(name, b"DELETE FROM public.orders"), sync()]);
         assert!(denied.error.is_some());
         // Whatever the name stands for now, it isn't what was denied.
-        let answer = session.exchange(&[bind(name, &[]), execute(), sync()]);
+        let answer = session.exchange(&[bind("", name, &[]), execute(""), sync()]);
         did_nothing(&WORLD, &answer);
         assert!(session.lives());
     }
@@ -104,11 +80,11 @@ fn the_unnamed_statement_is_judged_anew_each_time() {
     let mut session = WORLD.session();
     let answer = session.exchange(&[
         parse("", b"SELECT note FROM public.orders"),
-        bind("", &[]),
-        execute(),
+        bind("", "", &[]),
+        execute(""),
         parse("", b"DELETE FROM public.orders"),
-        bind("", &[]),
-        execute(),
+        bind("", "", &[]),
+        execute(""),
         sync(),
     ]);
     assert_eq!(answer.rows.len(), 3);
@@ -119,11 +95,10 @@ fn the_unnamed_statement_is_judged_anew_each_time() {
 #[test]
 fn what_follows_a_denied_statement_in_a_pipeline_is_skipped() {
     let mut session = WORLD.session();
-    let step = |text: &[u8]| [parse("", text), bind("", &[]), execute()].concat();
     let answer = session.exchange(&[
-        step(b"SELECT 1"),
-        step(b"SELECT name FROM secret.customers"),
-        step(b"SELECT name FROM public.open_customers"),
+        run(b"SELECT 1"),
+        run(b"SELECT name FROM secret.customers"),
+        run(b"SELECT name FROM public.open_customers"),
         sync(),
     ]);
     assert_eq!(answer.rows.len(), 1, "only the first statement has run");
@@ -150,7 +125,7 @@ fn names_of_sql_and_of_messages_are_the_same_names() {
     // Prepared by SQL, run by messages.
     let answer = session.query(b"PREPARE p AS DELETE FROM public.orders");
     is_denied(&WORLD, &answer, "default");
-    let answer = session.exchange(&[bind("p", &[]), execute(), sync()]);
+    let answer = session.exchange(&[bind("", "p", &[]), execute(""), sync()]);
     assert!(answer.error.is_some());
     did_nothing(&WORLD, &answer);
     // Prepared by a message, run by SQL.
@@ -170,8 +145,8 @@ fn parameters_hide_no_setting() {
     let mut session = WORLD.session();
     let answer = session.exchange(&[
         parse("", b"SELECT set_config($1, $2, false)"),
-        bind("", &["role", "kestrel"]),
-        execute(),
+        bind("", "", &["role", "kestrel"]),
+        execute(""),
         sync(),
     ]);
     is_denied(&WORLD, &answer, "default");
@@ -246,7 +221,8 @@ fn zero_bytes_hide_nothing() {
         b"",
     ] {
         let mut session = WORLD.session();
-        let answer = session.exchange(&[message(b'P', body), bind("", &[]), execute(), sync()]);
+        let answer =
+            session.exchange(&[message(b'P', body), bind("", "", &[]), execute(""), sync()]);
         assert!(answer.error.is_some() || answer.closed, "{answer:?}");
         did_nothing(&WORLD, &answer);
     }
@@ -309,14 +285,6 @@ fn a_text_of_a_gibibyte_is_denied_without_being_kept() {
     did_nothing(&WORLD, &answer);
     let peak = memory_peak(WORLD.gates()[0].gateway.pid());
     assert!(peak < 256 << 20, "{} MiB", peak >> 20);
-}
-
-/// The most memory that a process has had, in bytes.
-fn memory_peak(pid: u32) -> usize {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let size = line.expect("Linux says so").trim().trim_end_matches(" kB");
-    size.parse::<usize>().expect("it is a number") * 1024
 }
 
 #[test]
@@ -411,8 +379,7 @@ fn what_follows_a_change_of_the_lexer_waits_for_it() {
             did_nothing(&world, &answer);
         }
         let mut session = prepared_session(&world);
-        let step = |text: &[u8]| [parse("", text), bind("", &[]), execute()].concat();
-        let answer = session.exchange(&[step(change), step(text), sync()]);
+                let answer = session.exchange(&[run(change), run(text), sync()]);
         did_nothing(&world, &answer);
     }
 }
@@ -500,7 +467,7 @@ fn what_was_parsed_is_judged_again_when_it_runs() {
     let world = World::start(&[READ_ONLY]);
     let mut session = world.session();
     let text = b"SELECT note FROM public.orders";
-    let answer = session.exchange(&[parse("s", text), bind("s", &[]), execute(), sync()]);
+    let answer = session.exchange(&[parse("s", text), bind("", "s", &[]), execute(""), sync()]);
     assert_eq!((answer.rows.len(), answer.error), (3, None));
     let strict = format!(
         "{READ_ONLY}  - name: closed
@@ -513,7 +480,7 @@ fn what_was_parsed_is_judged_again_when_it_runs() {
         let answer = world.session().query(text);
         (answer.denied_by().as_deref() == Some("closed")).then_some(())
     });
-    let answer = session.exchange(&[bind("s", &[]), execute(), sync()]);
+    let answer = session.exchange(&[bind("", "s", &[]), execute(""), sync()]);
     assert_eq!(answer.rows.len(), 0, "{answer:?}");
     assert_eq!(answer.denied_by().as_deref(), Some("closed"), "{answer:?}");
     let answer = session.query(b"EXECUTE s");

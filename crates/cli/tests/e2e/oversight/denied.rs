@@ -147,15 +147,15 @@ fn a_reload_reaches_statements_that_were_prepared_before() {
     client.send(&[parse("d", "delete from denied_reload where n = 1"), sync()].concat());
     assert_eq!(outcome(&mut client).0, "1Z");
     client.query("prepare p as delete from denied_reload where n = 2");
-    client.send(&[bind("", "d"), execute(""), sync()].concat());
+    client.send(&[bind("", "d", &[]), execute(""), sync()].concat());
     assert_eq!(outcome(&mut client).0, "2CZ");
     overseen.change_policy(NO_DELETES);
-    client.send(&[bind("", "d"), execute(""), sync()].concat());
+    client.send(&[bind("", "d", &[]), execute(""), sync()].concat());
     let (seen, codes) = outcome(&mut client);
     assert_eq!((seen.as_str(), codes), ("2EZ", vec!["42501".to_owned()]));
     assert_eq!(client.query("execute p")[0].error().code, "42501");
     // PREPARE and Parse share their names.
-    client.send(&[bind("", "p"), execute(""), sync()].concat());
+    client.send(&[bind("", "p", &[]), execute(""), sync()].concat());
     assert_eq!(outcome(&mut client).1, ["42501"]);
     assert_eq!(client.query("execute d")[0].error().code, "42501");
     assert_eq!(count("denied_reload"), "2");
@@ -208,7 +208,7 @@ fn what_a_name_stood_for_last_is_what_is_judged() {
         sync(),
         parse("s", "delete from denied_names"),
         sync(),
-        bind("", "s"),
+        bind("", "s", &[]),
         execute(""),
         sync(),
     ];
@@ -241,7 +241,7 @@ fn a_text_larger_than_a_buffer_is_judged_whole() {
     assert_eq!(allowed, "300000");
     let denied = client.query(&format!("select '{long}'; delete from denied_large"));
     assert_eq!(denied[0].error().code, "42501");
-    client.send(&[run(&format!("select length('{long}')")), sync()].concat());
+    client.send(&[run(format!("select length('{long}')")), sync()].concat());
     assert_eq!(outcome(&mut client).0, "12DCZ");
     assert_eq!(count("denied_large"), "1");
 }
@@ -253,7 +253,7 @@ fn a_text_longer_than_what_is_read_is_denied_and_its_bytes_are_left_out() {
     let long = "x".repeat(64 << 20);
     let denied = client.query(&format!("select '{long}'"));
     assert_eq!(denied[0].error().code, "42501");
-    client.send(&[parse("", &format!("select '{long}'")), sync()].concat());
+    client.send(&[parse("", format!("select '{long}'")), sync()].concat());
     assert_eq!(outcome(&mut client).1, ["42501"]);
     assert_eq!(client.value("select 1"), "1");
 }
@@ -337,7 +337,7 @@ rules:
     let batch = [
         parse("s", "select 1"),
         sync(),
-        bind("", "s"),
+        bind("", "s", &[]),
         execute(""),
         sync(),
         message(b'Q', b"select value from denied_secrets\0"),

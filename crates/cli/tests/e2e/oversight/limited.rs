@@ -139,7 +139,7 @@ rules:
     let batch = [
         parse("s", "select 1"),
         sync(),
-        bind("", "s"),
+        bind("", "s", &[]),
         execute(""),
         sync(),
     ];

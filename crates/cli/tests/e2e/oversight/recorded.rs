@@ -46,9 +46,9 @@ fn every_statement_is_recorded_before_its_client_goes_on() {
     outcome(&mut client);
     client.send(
         &[
-            bind("", "s"),
+            bind("", "s", &[]),
             execute(""),
-            bind("", "s"),
+            bind("", "s", &[]),
             execute(""),
             sync(),
         ]

@@ -260,6 +260,43 @@ pub(crate) fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     [&[tag][..], &length_of(body), body].concat()
 }
 
+/// A Parse that leaves all types to the server.
+pub(crate) fn parse(name: &str, text: impl AsRef<[u8]>) -> Vec<u8> {
+    message(
+        b'P',
+        &[name.as_bytes(), b"\0", text.as_ref(), b"\0\0\0"].concat(),
+    )
+}
+
+/// A Bind with parameters and results in text.
+pub(crate) fn bind(portal: &str, statement: &str, parameters: &[&str]) -> Vec<u8> {
+    let count = u16::try_from(parameters.len()).expect("there are few");
+    let names = [portal.as_bytes(), b"\0", statement.as_bytes(), b"\0"].concat();
+    let mut body = [&names[..], b"\0\0", &count.to_be_bytes()].concat();
+    for parameter in parameters {
+        let length = u32::try_from(parameter.len()).expect("it is short");
+        body.extend_from_slice(&length.to_be_bytes());
+        body.extend_from_slice(parameter.as_bytes());
+    }
+    body.extend_from_slice(b"\0\0");
+    message(b'B', &body)
+}
+
+/// An Execute that asks for all rows.
+pub(crate) fn execute(portal: &str) -> Vec<u8> {
+    message(b'E', &[portal.as_bytes(), &[0; 5]].concat())
+}
+
+/// A Sync.
+pub(crate) fn sync() -> Vec<u8> {
+    message(b'S', b"")
+}
+
+/// Parse, Bind and Execute of the unnamed statement.
+pub(crate) fn run(text: impl AsRef<[u8]>) -> Vec<u8> {
+    [parse("", text), bind("", "", &[]), execute("")].concat()
+}
+
 /// Sends a `CancelRequest` and waits until the gateway has dealt with it.
 pub(crate) fn cancel(port: u16, key: &[u8]) {
     let mut client = RawClient::connect(port);
