@@ -25,6 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("console", &["gateway", "serve"]),
+    ("auth-proxy", &["wire", "serve", "alloydb-connector"]),
     (
         "cli",
         &[
@@ -35,6 +36,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "audit",
             "gateway",
             "console",
+            "auth-proxy",
             "alloydb-connector",
             "alloydb-emulator",
         ],
