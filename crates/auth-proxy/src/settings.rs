@@ -18,6 +18,8 @@ pub struct Settings {
     pub login_token: Option<SecretString>,
     /// The base address of the AlloyDB API, if it was set.
     pub admin_endpoint: Option<String>,
+    /// The universe domain, if it was set (`--universe-domain`); else `googleapis.com`.
+    pub universe_domain: Option<String>,
     /// Names that go into the user agent behind ours, in order.
     pub user_agents: Vec<String>,
     /// How certificates are kept fresh.
