@@ -39,6 +39,8 @@ pub(crate) enum Action {
     Doctor(DoctorOptions),
     /// Read the audit log.
     Audit(Box<AuditCommand>),
+    /// Run the auth-proxy, which reads its words itself.
+    AuthProxy(Vec<OsString>),
     /// Write a cluster's certificate authority to a file.
     FetchCa(FetchCaOptions),
     /// Run a local AlloyDB.
@@ -58,6 +60,9 @@ pub(crate) struct DoctorOptions {
     pub(crate) database: Option<String>,
     pub(crate) json: bool,
 }
+
+/// The command that reads its words itself.
+const AUTH_PROXY: &str = "auth-proxy";
 
 const ABOUT: &str = "A PostgreSQL access gateway";
 
@@ -86,6 +91,13 @@ Exit status:
 /// Reads the command line. `Err`: help or version was asked for, or something is wrong; it has been
 /// printed.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, ExitCode> {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    // Before clap sees them: it would read some of the words, such as --, in its own way.
+    if let [_, word, own @ ..] = &arguments[..]
+        && word == AUTH_PROXY
+    {
+        return Ok(auth_proxy(own.to_vec()));
+    }
     let mut matches = command().try_get_matches_from(arguments).map_err(|error| {
         // What can't be printed has no reader.
         let _ = error.print();
@@ -103,6 +115,14 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         }
     };
     Ok(invocation(action, &mut matches))
+}
+
+fn auth_proxy(words: Vec<OsString>) -> Invocation {
+    Invocation {
+        action: Action::AuthProxy(words),
+        config: None,
+        flags: Vec::new(),
+    }
 }
 
 fn subcommand(name: &str, mut matches: ArgMatches) -> Invocation {
@@ -130,6 +150,10 @@ fn subcommand(name: &str, mut matches: ArgMatches) -> Invocation {
                 .expect("clap demands a command of audit");
             let action = Action::Audit(Box::new(audit::options(&name, &mut matches)));
             return invocation(action, &mut matches);
+        }
+        AUTH_PROXY => {
+            let words = matches.remove_many("words").unwrap_or_default();
+            return auth_proxy(words.collect());
         }
         "emulator" => {
             return Invocation {
@@ -203,6 +227,7 @@ fn command() -> Command {
                 .args(settings()),
         )
         .subcommand(audit::command(|| audit_flags().chain([config_flag()])))
+        .subcommand(auth_proxy_command())
         .subcommand(emulator::command())
         .subcommand(policy::command())
         .subcommand(
@@ -220,6 +245,22 @@ fn command() -> Command {
             Command::new("reference")
                 .about("Print the table of all settings in Markdown, as in docs/configuration.md")
                 .hide(true),
+        )
+}
+
+/// For the list of commands; its words are read elsewhere.
+fn auth_proxy_command() -> Command {
+    Command::new(AUTH_PROXY)
+        .about("Stand in for Google's AlloyDB Auth Proxy: same flags, ports, sockets and endpoints")
+        .disable_help_flag(true)
+        .arg(
+            Arg::new("words")
+                .num_args(0..)
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .value_name("FLAGS AND INSTANCES")
+                .value_parser(ValueParser::os_string())
+                .help("See querycop auth-proxy --help"),
         )
 }
 
@@ -405,6 +446,15 @@ mod tests {
         assert!(matches!(invocation.action, Action::Check));
         assert_eq!(invocation.config, Some("q.toml".into()));
         assert_eq!(invocation.flags[0].1, "db");
+    }
+
+    #[test]
+    fn the_auth_proxys_words_are_left_alone() {
+        let words = ["querycop", "auth-proxy", "--", "-p", "1", "--help", "check"];
+        let Action::AuthProxy(own) = parse_words(&words).action else {
+            panic!("not the auth-proxy")
+        };
+        assert_eq!(own, words[2..]);
     }
 
     #[test]

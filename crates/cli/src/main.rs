@@ -2,6 +2,7 @@
 
 mod arguments;
 mod audit;
+mod auth_proxy;
 mod check;
 mod doctor;
 mod emulator;
@@ -19,7 +20,11 @@ use arguments::Action;
 use settings::Environment;
 
 fn main() -> ExitCode {
-    let invocation = match arguments::parse(std::env::args_os()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(own) = auth_proxy::called_by_name(&arguments) {
+        return auth_proxy::run_by_name(own);
+    }
+    let invocation = match arguments::parse(arguments) {
         Ok(invocation) => invocation,
         Err(ended) => return ended,
     };
@@ -30,6 +35,8 @@ fn main() -> ExitCode {
         Action::Check => check::check(load()),
         Action::Doctor(options) => doctor::doctor(load(), &options, &environment),
         Action::Audit(command) => audit::run(&load().values, *command),
+        // Its settings are those of the program that it stands in for.
+        Action::AuthProxy(arguments) => auth_proxy::run(arguments),
         Action::FetchCa(options) => fetch_ca::fetch_ca(&load().values, &options),
         // It has settings of its own, and none of the gateway's.
         Action::Emulator(options) => emulator::run(options),

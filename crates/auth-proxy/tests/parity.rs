@@ -1,0 +1,394 @@
+//! Arguments, environment and file to settings or an error: each line of parity/cases.txt.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use querycop_auth_proxy::{
+    Bind, Credential, Environment, FailedInstance, Identity, InstanceName, Outcome, Refresh,
+    Settings, StartUpCheck, begin,
+};
+use secrecy::ExposeSecret;
+
+const CASES: &str = include_str!("parity/cases.txt");
+const DEFAULTS: &str = include_str!("parity/defaults.txt");
+
+/// A line of the table.
+struct Case<'a> {
+    line: &'a str,
+    environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+    expected: Expected<'a>,
+}
+
+enum Expected<'a> {
+    Settings(BTreeMap<String, String>),
+    Error(&'a str),
+    Output(&'a str),
+}
+
+fn expand(text: &str) -> String {
+    let mut expanded = text.replace("%V", env!("CARGO_PKG_VERSION"));
+    for name in ["i", "j", "k"] {
+        let uri = format!("projects/p/locations/l/clusters/c/instances/{name}");
+        expanded = expanded.replace(&format!("@{name}"), &uri);
+    }
+    expanded
+}
+
+/// Splits as a shell does, with single quotes alone.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quoted = false;
+    for character in text.chars() {
+        match character {
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !quoted => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    assert!(!quoted, "a quote is open: {text}");
+    words.extend(word);
+    words
+}
+
+/// Writes the file of a word such as `<toml: port = 1>`, and gives its path.
+fn with_file(folder: &Path, number: usize, word: &str) -> String {
+    let Some(start) = word.find('<').filter(|_| word.ends_with('>')) else {
+        return word.to_owned();
+    };
+    let (extension, content) = word[start + 1..word.len() - 1]
+        .split_once(':')
+        .expect("a file has a language");
+    let path = folder.join(format!("{number}.{extension}"));
+    let content = content.trim_start().replace("\\n", "\n");
+    fs::write(&path, content).expect("the file can be written");
+    format!("{}{}", &word[..start], path.display())
+}
+
+fn is_variable(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        let is_part = |byte: u8| byte == b'_' || byte.is_ascii_alphabetic();
+        let digits = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
+        digits.contains('_') && digits.bytes().all(is_part)
+    })
+}
+
+fn case<'a>(folder: &Path, number: usize, line: &'a str) -> Case<'a> {
+    let row = match line.strip_prefix('{') {
+        Some(marked) => marked.split_once('}').expect("the mark ends").1,
+        None => line,
+    };
+    let (command, sign, expected) = ["=>", "!!", ">>"]
+        .into_iter()
+        .filter_map(|sign| {
+            let at = row.find(sign)?;
+            Some((at, sign))
+        })
+        .min()
+        .map(|(at, sign)| (&row[..at], sign, row[at + 2..].trim()))
+        .unwrap_or_else(|| panic!("{line} says nothing of what is expected"));
+    let all: Vec<_> = words(&expand(command))
+        .iter()
+        .map(|word| with_file(folder, number, word))
+        .collect();
+    let first = all.iter().position(|word| !is_variable(word));
+    let (environment, arguments) = all.split_at(first.unwrap_or(all.len()));
+    let environment = environment.iter().map(|word| {
+        let (name, value) = word.split_once('=').expect("a variable has a value");
+        (name.to_owned(), value.to_owned())
+    });
+    Case {
+        line,
+        environment: environment.collect(),
+        arguments: arguments.to_vec(),
+        expected: match sign {
+            "=>" => Expected::Settings(facts_expected(expected)),
+            "!!" => Expected::Error(expected),
+            _ => Expected::Output(expected),
+        },
+    }
+}
+
+fn facts_expected(text: &str) -> BTreeMap<String, String> {
+    let entry = |(key, value): (&str, &str)| (key.trim().to_owned(), expand(value.trim()));
+    let lines = DEFAULTS.lines().filter(|line| !line.starts_with('#'));
+    let mut facts: BTreeMap<_, _> = lines
+        .map(|line| entry(line.split_once('=').expect("a default has a value")))
+        .collect();
+    let own: BTreeMap<_, _> = text
+        .split("; ")
+        .filter(|fact| !fact.is_empty())
+        .map(|fact| entry(fact.split_once('=').expect("a fact has a value")))
+        .collect();
+    let count: usize = own.get("instances").map_or(1, |text| text.parse().expect("a number"));
+    for further in 1..count {
+        for key in ["ip", "iam", "identity", "tls"] {
+            let default = facts[&format!("0.{key}")].clone();
+            facts.insert(format!("{further}.{key}"), default);
+        }
+    }
+    facts.extend(own);
+    facts
+}
+
+fn identity(identity: &Identity) -> String {
+    let mut text = match &identity.credential {
+        Credential::ApplicationDefault => "application default".to_owned(),
+        Credential::Token(token) => format!("token {}", token.expose_secret()),
+        Credential::File(path) => format!("file {}", path.display()),
+        Credential::Json(json) => format!("json {}", json.expose_secret()),
+        Credential::Gcloud => "gcloud".to_owned(),
+    };
+    if let Some(impersonation) = &identity.impersonation {
+        let _ = write!(text, " as {}", impersonation.target);
+        if !impersonation.delegates.is_empty() {
+            let _ = write!(text, " by {}", impersonation.delegates.join(" "));
+        }
+    }
+    text
+}
+
+fn or_none(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "none".to_owned())
+}
+
+fn instance_facts(settings: &Settings, facts: &mut Vec<(String, String)>) {
+    facts.push(("instances".to_owned(), settings.instances.len().to_string()));
+    for (number, instance) in settings.instances.iter().enumerate() {
+        let name = match &instance.name {
+            InstanceName::Uri(uri) => uri.to_string(),
+            InstanceName::Dns(name) => format!("dns {name}"),
+        };
+        let bind = match &instance.bind {
+            Bind::Tcp { address, port } if address.is_ipv6() => format!("[{address}]:{port}"),
+            Bind::Tcp { address, port } => format!("{address}:{port}"),
+            Bind::Unix { parent, directory } => {
+                format!("{} > {}", parent.display(), directory.display())
+            }
+        };
+        let tls = instance.tls.as_ref();
+        let tls = tls.map(|tls| format!("{} {}", tls.certificate.display(), tls.key.display()));
+        for (key, value) in [
+            ("name", name),
+            ("bind", bind),
+            ("ip", instance.ip_type.to_string()),
+            ("iam", instance.auto_iam_authn.to_string()),
+            ("identity", or_none(instance.identity.as_ref().map(identity))),
+            ("tls", or_none(tls)),
+        ] {
+            facts.push((format!("{number}.{key}"), value));
+        }
+    }
+}
+
+/// All that settings say, by the names of parity/defaults.txt.
+fn facts(settings: &Settings) -> BTreeMap<String, String> {
+    let mut facts = Vec::new();
+    instance_facts(settings, &mut facts);
+    let Settings {
+        http,
+        admin,
+        shutdown,
+        logging,
+        telemetry,
+        ..
+    } = settings;
+    let login_token = settings.login_token.as_ref();
+    let config_file = settings.config_file.as_ref();
+    for (key, value) in [
+        ("identity", identity(&settings.identity)),
+        ("login-token", or_none(login_token.map(|token| token.expose_secret().to_owned()))),
+        ("endpoint", or_none(settings.admin_endpoint.clone())),
+        ("universe", or_none(settings.universe_domain.clone())),
+        ("agents", settings.user_agents.join(" ")),
+        (
+            "refresh",
+            match &settings.refresh {
+                Refresh::Ahead => "ahead".to_owned(),
+                Refresh::Lazy => "lazy".to_owned(),
+                Refresh::Static(path) => format!("static {}", path.display()),
+            },
+        ),
+        ("max-connections", settings.max_connections.to_string()),
+        ("http.address", http.address.clone()),
+        ("http.port", http.port.clone()),
+        ("http.health", http.health_check.to_string()),
+        ("http.backend-check", http.with_backend_check.to_string()),
+        ("http.prometheus", http.prometheus.to_string()),
+        ("http.namespace", http.prometheus_namespace.clone()),
+        ("admin.address", admin.address.clone()),
+        ("admin.port", admin.port.clone()),
+        ("admin.debug", admin.debug.to_string()),
+        ("admin.quit", admin.quitquitquit.to_string()),
+        (
+            "check",
+            match settings.start_up_check {
+                StartUpCheck::Off => "off".to_owned(),
+                StartUpCheck::Once => "once".to_owned(),
+                StartUpCheck::Retry { timeout } => format!("retry {timeout:?}"),
+            },
+        ),
+        (
+            "failed-instance",
+            match settings.failed_instance {
+                FailedInstance::EndsAll => "ends all".to_owned(),
+                FailedInstance::IsSkipped => "is skipped".to_owned(),
+            },
+        ),
+        ("min-delay", format!("{:?}", shutdown.min_sigterm_delay)),
+        ("max-delay", format!("{:?}", shutdown.max_sigterm_delay)),
+        ("exit-zero", shutdown.exit_zero_sigterm.to_string()),
+        ("fail-readiness", shutdown.fail_readiness_on_term.to_string()),
+        ("structured", logging.structured.to_string()),
+        ("quiet", logging.quiet.to_string()),
+        ("debug-logs", logging.debug.to_string()),
+        ("telemetry.project", or_none(telemetry.project.clone())),
+        ("telemetry.prefix", telemetry.prefix.clone()),
+        ("telemetry.rate", telemetry.sample_rate.to_string()),
+        ("telemetry.metrics-off", telemetry.disable_metrics.to_string()),
+        ("telemetry.traces-off", telemetry.disable_traces.to_string()),
+        ("telemetry.built-in-off", telemetry.disable_built_in.to_string()),
+        ("telemetry.otlp", or_none(telemetry.otlp_endpoint.clone())),
+        ("dns-period", format!("{:?}", settings.dns_period)),
+        (
+            "config-file",
+            or_none(config_file.map(|path| {
+                let extension = path.extension().unwrap_or_default();
+                extension.to_string_lossy().into_owned()
+            })),
+        ),
+        ("notices", settings.notices.len().to_string()),
+        ("version", settings.version.clone()),
+    ] {
+        facts.push((key.to_owned(), value));
+    }
+    for (number, notice) in settings.notices.iter().enumerate() {
+        facts.push((format!("notice.{number}"), notice.clone()));
+    }
+    facts.into_iter().collect()
+}
+
+/// What is different, a line each.
+fn differences(
+    expected: &BTreeMap<String, String>,
+    actual: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let mut keys: Vec<_> = expected.keys().chain(actual.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let mut lines = Vec::new();
+    for key in keys {
+        let (wanted, found) = (expected.get(key), actual.get(key));
+        let same = match (wanted, found) {
+            (Some(wanted), Some(found)) if key.starts_with("notice.") => found.contains(wanted),
+            (wanted, found) => wanted == found,
+        };
+        if !same {
+            lines.push(format!("{key}: expected {wanted:?}, got {found:?}"));
+        }
+    }
+    lines
+}
+
+/// Runs a case; gives what is wrong.
+fn judge(case: &Case<'_>) -> Vec<String> {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let os = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
+    let environment = Environment::new(case.environment.iter().map(os));
+    let arguments = case.arguments.iter().map(OsString::from);
+    let outcome = begin("alloydb-auth-proxy", arguments, environment, &mut out, &mut err);
+    let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
+    let mut wrong = Vec::new();
+    let mut check = |right: bool, what: String| {
+        if !right {
+            wrong.push(what);
+        }
+    };
+    match (&case.expected, outcome) {
+        (Expected::Settings(expected), Outcome::Run(settings, _)) => {
+            check(out.is_empty() && err.is_empty(), format!("it printed {out}{err}"));
+            // Harnesses of the original take such a line for a failure.
+            let alarming = |notice: &String| notice.to_lowercase().contains("error");
+            check(!settings.notices.iter().any(alarming), format!("{:?}", settings.notices));
+            wrong.extend(differences(expected, &facts(&settings)));
+        }
+        (Expected::Error(text), Outcome::Ended(status)) => {
+            let first = err.lines().next().unwrap_or_default();
+            check(status == 1, format!("status {status}"));
+            check(out.is_empty(), format!("stdout: {out}"));
+            check(first.starts_with("Error: ") && first.contains(text), format!("stderr: {first}"));
+            check(err.contains("\nUsage:\n"), "no usage".to_owned());
+        }
+        (Expected::Output(text), Outcome::Ended(status)) => {
+            check(status == 0, format!("status {status}"));
+            check(err.is_empty(), format!("stderr: {err}"));
+            check(out.contains(&expand(text)), format!("stdout: {out}"));
+        }
+        (_, Outcome::Ended(status)) => {
+            check(false, format!("status {status}, stderr: {}", err.lines().next().unwrap_or("")));
+        }
+        (_, Outcome::Run(..)) => check(false, "it was accepted".to_owned()),
+    }
+    wrong
+}
+
+#[test]
+fn every_case_of_the_table_holds() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let lines = CASES.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let mut failed = String::new();
+    let mut count = 0;
+    for (number, line) in lines.enumerate() {
+        let case = case(folder.path(), number, line);
+        count += 1;
+        let wrong = judge(&case);
+        if !wrong.is_empty() {
+            let _ = writeln!(failed, "{}\n    {}", case.line, wrong.join("\n    "));
+        }
+    }
+    assert!(failed.is_empty(), "of {count} cases:\n{failed}");
+    assert!(count > 300, "only {count} cases were found");
+}
+
+#[test]
+fn settings_are_made_anew_from_the_file() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("proxy.toml");
+    let uri = expand("@i");
+    let write = |text: String| fs::write(&path, text).expect("the file can be written");
+    write(format!("instance-uri = \"{uri}\"\n"));
+    let arguments = [OsString::from("--config-file"), path.clone().into_os_string()];
+    let outcome = begin("x", arguments, Environment::default(), &mut Vec::new(), &mut Vec::new());
+    let Outcome::Run(first, sources) = outcome else {
+        panic!("the file is right");
+    };
+    assert_eq!(first.instances.len(), 1);
+    write(format!("instance-uri = \"{uri}\"\ninstance-uri-1 = \"{uri}?port=7\"\n"));
+    assert_eq!(sources.settings().expect("the file is right").instances.len(), 2);
+    write("instance-uri = 'x'".to_owned());
+    let error = sources.settings().expect_err("x is no instance");
+    assert!(error.to_string().contains("could not parse instance uri: \"x\""), "{error}");
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let secret = "hush-hush";
+    for arguments in [
+        vec!["--token", secret, "--login-token", secret, "-i"],
+        vec!["--json-credentials", secret],
+    ] {
+        let uri = expand("@i");
+        let arguments = arguments.into_iter().chain([uri.as_str()]).map(OsString::from);
+        let environment = Environment::default();
+        let outcome = begin("x", arguments, environment, &mut Vec::new(), &mut Vec::new());
+        let shown = format!("{outcome:?}");
+        assert!(shown.starts_with("Run(") && !shown.contains(secret), "{shown}");
+    }
+}

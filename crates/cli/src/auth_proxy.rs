@@ -1,0 +1,65 @@
+//! `querycop auth-proxy`, and the program by the name `alloydb-auth-proxy`.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+use querycop_auth_proxy::{Environment, Outcome, begin};
+
+use crate::exit;
+
+/// The name under which the program is the proxy at once.
+const NAME: &str = "alloydb-auth-proxy";
+
+/// The proxy's own words, if the program was called by its name, with a link of either kind.
+pub(crate) fn called_by_name(arguments: &[OsString]) -> Option<Vec<OsString>> {
+    let (program, rest) = arguments.split_first()?;
+    // Windows calls it alloydb-auth-proxy.exe.
+    let name = Path::new(program).file_stem();
+    let whole = Path::new(program).file_name();
+    let is_proxy = [name, whole].contains(&Some(OsStr::new(NAME)));
+    is_proxy.then(|| rest.to_vec())
+}
+
+/// Runs it under its own name.
+pub(crate) fn run_by_name(arguments: Vec<OsString>) -> ExitCode {
+    run_as(NAME, arguments)
+}
+
+/// Runs it as a command of ours.
+pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
+    run_as("querycop auth-proxy", arguments)
+}
+
+fn run_as(program: &str, arguments: Vec<OsString>) -> ExitCode {
+    let environment = Environment::new(std::env::vars_os());
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    match begin(program, arguments, environment, &mut out, &mut err) {
+        Outcome::Ended(status) => ExitCode::from(status),
+        Outcome::Run(_settings, _sources) => {
+            exit::complain("querycop: the proxy itself is not there yet\n");
+            ExitCode::from(exit::OS_ERROR)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_name_makes_the_program() {
+        for program in ["alloydb-auth-proxy", "/alloydb-auth-proxy", "./x/alloydb-auth-proxy.exe"] {
+            let found = called_by_name(&words(&format!("{program} -- x")));
+            assert_eq!(found, Some(words("-- x")), "{program}");
+        }
+        for program in ["querycop", "alloydb-auth-proxy-2", "alloydb-auth-proxy/querycop"] {
+            assert_eq!(called_by_name(&words(program)), None, "{program}");
+        }
+        assert_eq!(called_by_name(&[]), None);
+    }
+}
