@@ -1,15 +1,44 @@
 //! The Auth Proxy's command over the connector: the same flags, environment and behaviour.
 
+mod admin_server;
+mod bind;
+mod client_tls;
 mod completion;
+mod connection_test;
+mod dialers;
+mod dns;
 mod flags;
+mod gcloud;
+mod health;
 mod help;
+mod http_server;
+mod instance;
+mod listeners;
 mod local_http;
+mod log;
+mod meter;
+mod metrics;
+mod opening;
+mod proxy;
+mod refusal;
+mod relay;
+mod reload;
+mod run;
+mod session;
 mod settings;
+mod shutdown;
 mod shutdown_command;
+mod systemd;
+mod trace;
 mod wait;
 
+pub use dns::{Resolve, ResolveError, SystemResolver};
 pub use flags::{Environment, Outcome, SettingsError, Sources, begin};
+pub use log::Logger;
+pub use proxy::{Hooks, Proxy, Reload, StartError};
+pub use run::run;
 pub use settings::{
     AdminServer, Bind, Credential, FailedInstance, HttpServer, Identity, Impersonation, Instance,
     InstanceName, ListenerTls, Logging, Refresh, Settings, Shutdown, StartUpCheck, Telemetry,
 };
+pub use shutdown::{StopHandle, Trigger};

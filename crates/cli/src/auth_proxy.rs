@@ -3,10 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use querycop_auth_proxy::{Environment, Outcome, begin};
-
-use crate::exit;
+use querycop_auth_proxy::{Environment, Hooks, Instance, Outcome, Sources, begin, run as run_proxy};
 
 /// The name under which the program is the proxy at once.
 const NAME: &str = "alloydb-auth-proxy";
@@ -33,14 +32,26 @@ pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
 
 fn run_as(program: &str, arguments: Vec<OsString>) -> ExitCode {
     let environment = Environment::new(std::env::vars_os());
+    let command_line = std::env::args_os().map(OsString::into_encoded_bytes);
+    let command_line = command_line.collect::<Vec<_>>().join(&0);
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     match begin(program, arguments, environment, &mut out, &mut err) {
         Outcome::Ended(status) => ExitCode::from(status),
-        Outcome::Run(_settings, _sources) => {
-            exit::complain("querycop: the proxy itself is not there yet\n");
-            ExitCode::from(exit::OS_ERROR)
+        Outcome::Run(settings, sources) => {
+            let hooks = Hooks {
+                reload: Some(Arc::new(move || instances(&sources))),
+                command_line,
+                ..Hooks::default()
+            };
+            ExitCode::from(run_proxy(*settings, hooks))
         }
     }
+}
+
+/// The instances as command line, environment and file name them now.
+fn instances(sources: &Sources) -> Result<Vec<Instance>, String> {
+    let settings = sources.settings().map_err(|error| error.to_string())?;
+    Ok(settings.instances)
 }
 
 #[cfg(test)]

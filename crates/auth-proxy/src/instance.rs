@@ -1,0 +1,241 @@
+//! An instance as clients of a listener reach it: which one it is now, and how it is dialled.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use alloydb_connector::{DialOptions, Dialer, Error, IamLogin, InstanceUri, Stream};
+use arc_swap::ArcSwapOption;
+use thiserror::Error as ThisError;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::client_tls::{Acceptor, MaterialError};
+use crate::dialers::Dialers;
+use crate::dns::{self, LookupError, Resolve};
+use crate::log::{Logger, chain};
+use crate::metrics::{InstanceMetrics, Metrics, Outcome, short};
+use crate::{FailedInstance, Identity, Instance, InstanceName};
+
+/// Where the clients of a listener are led.
+pub(crate) struct Target {
+    label: String,
+    name: InstanceName,
+    dialer: Dialer,
+    options: DialOptions,
+    acceptor: Option<Acceptor>,
+    current: Arc<ArcSwapOption<Current>>,
+    /// Asks for the DNS name again and again.
+    following: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+/// The instance behind a name, until another takes its place.
+pub(crate) struct Current {
+    pub(crate) uri: InstanceUri,
+    pub(crate) metrics: Arc<InstanceMetrics>,
+    /// Cancelled when the name leads elsewhere: connections end then.
+    pub(crate) replaced: CancellationToken,
+}
+
+/// What targets are made with.
+pub(crate) struct Workshop {
+    pub(crate) dialers: Dialers,
+    pub(crate) identity: Identity,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) dns_period: Duration,
+    pub(crate) failed_instance: FailedInstance,
+    pub(crate) logger: Logger,
+}
+
+/// An instance can't be set up.
+#[derive(Debug, ThisError)]
+pub(crate) enum TargetError {
+    #[error(transparent)]
+    Dialer(#[from] Error),
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    #[error("TLS toward clients")]
+    Tls(#[from] MaterialError),
+}
+
+impl Workshop {
+    /// Sets an instance up: credentials, certificate, and where its name leads.
+    pub(crate) async fn target(&self, instance: &Instance) -> Result<Arc<Target>, TargetError> {
+        let identity = instance.identity.as_ref().unwrap_or(&self.identity);
+        let dialer = self.dialers.of(identity).await?;
+        let acceptor = match &instance.tls {
+            Some(tls) => Some(Acceptor::load(tls)?),
+            None => None,
+        };
+        let iam_login = if instance.auto_iam_authn {
+            IamLogin::On
+        } else {
+            IamLogin::Off
+        };
+        let target = Target {
+            label: label(&instance.name),
+            name: instance.name.clone(),
+            dialer,
+            options: DialOptions::new()
+                .ip_type(instance.ip_type)
+                .iam_login(iam_login),
+            acceptor,
+            current: Arc::default(),
+            following: Mutex::new(None),
+        };
+        match &instance.name {
+            InstanceName::Uri(uri) => target.current.store(Some(self.current(uri.clone()))),
+            InstanceName::Dns(name) => self.follow(&target, name).await?,
+        }
+        Ok(Arc::new(target))
+    }
+
+    /// Looks the name up, and goes on doing so.
+    async fn follow(&self, target: &Target, name: &str) -> Result<(), LookupError> {
+        match dns::look_up(&self.resolver, name).await {
+            Ok(uri) => {
+                let to = short(&uri);
+                self.logger.info(format_args!("[{name}] leads to {to}"));
+                target.current.store(Some(self.current(uri)));
+            }
+            Err(error) => {
+                self.metrics.name_failed(name);
+                if self.failed_instance == FailedInstance::EndsAll {
+                    return Err(error);
+                }
+                let period = self.dns_period;
+                let error = chain(&error);
+                self.logger.error(format_args!(
+                    "[{name}] leads nowhere yet, the next lookup is in {period:?}: {error}"
+                ));
+            }
+        }
+        let follower = Follower {
+            name: name.to_owned(),
+            current: Arc::clone(&target.current),
+            metrics: Arc::clone(&self.metrics),
+            resolver: Arc::clone(&self.resolver),
+            logger: self.logger.clone(),
+        };
+        let following = tokio::spawn(follower.run(self.dns_period));
+        *target
+            .following
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(AbortOnDropHandle::new(following));
+        Ok(())
+    }
+
+    fn current(&self, uri: InstanceUri) -> Arc<Current> {
+        current(&self.metrics, uri)
+    }
+}
+
+fn current(metrics: &Arc<Metrics>, uri: InstanceUri) -> Arc<Current> {
+    Arc::new(Current {
+        metrics: Arc::new(metrics.of(&uri)),
+        uri,
+        replaced: CancellationToken::new(),
+    })
+}
+
+/// How the log calls an instance.
+pub(crate) fn label(name: &InstanceName) -> String {
+    match name {
+        InstanceName::Uri(uri) => short(uri),
+        InstanceName::Dns(name) => name.clone(),
+    }
+}
+
+impl Target {
+    /// How the log calls it.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Its name as it was given.
+    pub(crate) fn name(&self) -> &InstanceName {
+        &self.name
+    }
+
+    /// TLS toward its clients.
+    pub(crate) fn acceptor(&self) -> Option<&Acceptor> {
+        self.acceptor.as_ref()
+    }
+
+    /// The instance now; `None` while its name leads nowhere.
+    pub(crate) fn current(&self) -> Option<Arc<Current>> {
+        self.current.load_full()
+    }
+
+    /// Dials it.
+    pub(crate) async fn dial(&self, current: &Current) -> Result<Stream, Error> {
+        let began = Instant::now();
+        let dialled = self.dialer.dial(&current.uri, &self.options).await;
+        current
+            .metrics
+            .dialled(Outcome::of(&dialled), began.elapsed());
+        dialled
+    }
+
+    /// Tells when the client certificate expires, if there is one.
+    pub(crate) fn observe(&self, metrics: &Metrics) {
+        let Some(current) = self.current() else {
+            return;
+        };
+        let status = self.dialer.status(&current.uri);
+        if let Some(expiry) = status.and_then(|status| status.certificate_expires_at()) {
+            metrics.certificate_expires(&short(&current.uri), expiry);
+        }
+    }
+}
+
+/// Keeps a name's instance current.
+struct Follower {
+    name: String,
+    current: Arc<ArcSwapOption<Current>>,
+    metrics: Arc<Metrics>,
+    resolver: Arc<dyn Resolve>,
+    logger: Logger,
+}
+
+impl Follower {
+    async fn run(self, period: Duration) {
+        // A period of zero is none.
+        let period = period.max(Duration::from_millis(1));
+        let mut ticks = interval_at(Instant::now() + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match dns::look_up(&self.resolver, &self.name).await {
+                Ok(uri) => self.found(uri),
+                Err(error) => {
+                    self.metrics.name_failed(&self.name);
+                    let (name, error) = (&self.name, chain(&error));
+                    self.logger
+                        .error(format_args!("[{name}] stays where it was: {error}"));
+                }
+            }
+        }
+    }
+
+    fn found(&self, uri: InstanceUri) {
+        let before = self.current.load_full();
+        if before.as_ref().is_some_and(|before| before.uri == uri) {
+            return;
+        }
+        let (name, to) = (&self.name, short(&uri));
+        self.current.store(Some(current(&self.metrics, uri)));
+        self.metrics.name_changed(name);
+        match before {
+            Some(before) => {
+                let from = short(&before.uri);
+                self.logger.info(format_args!(
+                    "[{name}] leads to {to} now, connections to {from} are closed"
+                ));
+                before.replaced.cancel();
+            }
+            None => self.logger.info(format_args!("[{name}] leads to {to}")),
+        }
+    }
+}

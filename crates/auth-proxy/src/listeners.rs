@@ -1,0 +1,373 @@
+//! The listeners of all instances, as a set that can change while clients are served.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use querycop_serve::{Endpoint, Listener, Workers};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::bind::{self, OpenError};
+use crate::dialers::same_own;
+use crate::instance::{Target, TargetError, Workshop, label};
+use crate::log::{Logger, chain};
+use crate::metrics::Metrics;
+use crate::session::Sessions;
+use crate::{FailedInstance, Instance};
+
+/// What accept loops hand clients to.
+#[derive(Clone)]
+pub(crate) struct Serving {
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) workers: Arc<Workers>,
+    pub(crate) logger: Logger,
+}
+
+/// The set.
+pub(crate) struct Listeners {
+    workshop: Workshop,
+    serving: Serving,
+    entries: Vec<Entry>,
+    skipped: Vec<Skipped>,
+    is_open: bool,
+}
+
+/// An instance that was left out.
+#[derive(Clone, Debug)]
+pub(crate) struct Skipped {
+    pub(crate) label: String,
+    pub(crate) reason: String,
+}
+
+/// A listener and where its clients are led.
+struct Entry {
+    instance: Instance,
+    endpoint: Endpoint,
+    target: Arc<ArcSwap<Target>>,
+    /// While clients wait in the kernel.
+    listener: Option<Listener>,
+    /// While they are accepted: until the guard is dropped.
+    accepting: Option<(DropGuard, JoinHandle<()>)>,
+}
+
+/// An instance can't be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error("[{label}] Unable to mount socket")]
+    Open {
+        label: String,
+        #[source]
+        cause: OpenError,
+    },
+    #[error("[{label}] can't be set up")]
+    Target {
+        label: String,
+        #[source]
+        cause: TargetError,
+    },
+    #[error("no instance could be set up")]
+    Nothing,
+}
+
+impl Listeners {
+    /// Opens a listener for each instance, in order; no client is accepted yet. What was opened is
+    /// closed if one fails that may not be skipped.
+    pub(crate) async fn bind(
+        workshop: Workshop,
+        serving: Serving,
+        instances: Vec<Instance>,
+    ) -> Result<Self, ServeError> {
+        let mut set = Self {
+            workshop,
+            serving,
+            entries: Vec::new(),
+            skipped: Vec::new(),
+            is_open: false,
+        };
+        for instance in instances {
+            let added = set.add(instance).await;
+            match added {
+                Err(error) if set.workshop.failed_instance == FailedInstance::EndsAll => {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
+        if set.entries.is_empty() {
+            return Err(ServeError::Nothing);
+        }
+        Ok(set)
+    }
+
+    /// Begins to accept.
+    pub(crate) fn open(&mut self) {
+        self.is_open = true;
+        for entry in &mut self.entries {
+            entry.open(&self.serving);
+        }
+    }
+
+    /// Closes all listeners; returns when their sockets are closed.
+    pub(crate) async fn close(&mut self) {
+        for entry in self.entries.drain(..) {
+            entry.close().await;
+        }
+    }
+
+    /// What each listener is called and where it is.
+    pub(crate) fn endpoints(&self) -> Vec<(String, Endpoint)> {
+        let entries = self.entries.iter();
+        entries
+            .map(|entry| {
+                (
+                    entry.target.load().label().to_owned(),
+                    entry.endpoint.clone(),
+                )
+            })
+            .collect()
+    }
+
+    /// Where clients are led.
+    pub(crate) fn targets(&self) -> Vec<Arc<Target>> {
+        self.entries
+            .iter()
+            .map(|entry| entry.target.load_full())
+            .collect()
+    }
+
+    /// The instances that were left out.
+    pub(crate) fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// What the dialers are made with.
+    pub(crate) fn workshop(&self) -> &Workshop {
+        &self.workshop
+    }
+
+    /// Makes the set that of `instances`: listeners that stay are left alone, those that go are
+    /// closed, new ones are opened. Sessions go on whatever becomes of their listeners.
+    ///
+    /// One that can't be set up is skipped, and `false` is returned.
+    pub(crate) async fn change(&mut self, instances: Vec<Instance>) -> bool {
+        let skipped_before = std::mem::take(&mut self.skipped);
+        for skipped in &skipped_before {
+            self.metrics().gone(&skipped.label);
+        }
+        let mut old = std::mem::take(&mut self.entries);
+        let mut kept = Vec::new();
+        let mut new = Vec::new();
+        for instance in instances {
+            match position(&old, &instance) {
+                Some(position) => kept.push((old.swap_remove(position), instance)),
+                None => new.push(instance),
+            }
+        }
+        for entry in old {
+            self.remove(entry).await;
+        }
+        for (entry, instance) in kept {
+            self.keep(entry, instance).await;
+        }
+        for instance in new {
+            // It is told there.
+            let _ = self.add(instance).await;
+        }
+        self.skipped.is_empty()
+    }
+
+    async fn add(&mut self, instance: Instance) -> Result<(), ServeError> {
+        let label = label(&instance.name);
+        let made = self.make(&label, instance).await;
+        self.metrics().listening(&label, made.is_ok());
+        match made {
+            Ok(mut entry) => {
+                self.serving
+                    .logger
+                    .info(format_args!("[{label}] Listening on {}", entry.endpoint));
+                if self.is_open {
+                    entry.open(&self.serving);
+                }
+                self.entries.push(entry);
+                Ok(())
+            }
+            Err(error) => {
+                self.skip(label, &error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn make(&self, label: &str, instance: Instance) -> Result<Entry, ServeError> {
+        let target = self.workshop.target(&instance).await;
+        let target = target.map_err(|cause| ServeError::Target {
+            label: label.to_owned(),
+            cause,
+        })?;
+        let listener = bind::open(&instance.bind).map_err(|cause| ServeError::Open {
+            label: label.to_owned(),
+            cause,
+        })?;
+        Ok(Entry {
+            instance,
+            endpoint: listener.endpoint().clone(),
+            target: Arc::new(ArcSwap::new(target)),
+            listener: Some(listener),
+            accepting: None,
+        })
+    }
+
+    /// Leaves the listener open, and leads its clients elsewhere if that has changed.
+    async fn keep(&mut self, mut entry: Entry, instance: Instance) {
+        if let Some(acceptor) = entry.target.load().acceptor()
+            && let Err(error) = acceptor.reload()
+        {
+            let label = label(&instance.name);
+            let error = chain(&error);
+            self.serving.logger.error(format_args!(
+                "[{label}] the certificate stays as it was, the new one can't be used: {error}"
+            ));
+        }
+        if is_same(&entry.instance, &instance) {
+            self.entries.push(entry);
+            return;
+        }
+        let label = label(&instance.name);
+        match self.workshop.target(&instance).await {
+            Ok(target) => {
+                if entry.instance.name != instance.name {
+                    self.metrics().gone(entry.target.load().label());
+                    self.metrics().listening(&label, true);
+                }
+                entry.target.store(target);
+                entry.instance = instance;
+                self.serving
+                    .logger
+                    .info(format_args!("[{label}] Listening on {}", entry.endpoint));
+                self.entries.push(entry);
+            }
+            Err(cause) => {
+                let is_other = entry.instance.name != instance.name;
+                self.skip(label.clone(), &ServeError::Target { label, cause });
+                // With other settings than before, but never in front of another instance.
+                if is_other {
+                    self.remove(entry).await;
+                } else {
+                    self.entries.push(entry);
+                }
+            }
+        }
+    }
+
+    async fn remove(&mut self, entry: Entry) {
+        let label = entry.target.load().label().to_owned();
+        let endpoint = entry.endpoint.clone();
+        entry.close().await;
+        self.metrics().gone(&label);
+        self.serving.logger.info(format_args!(
+            "[{label}] no longer listening on {endpoint}, open connections go on"
+        ));
+    }
+
+    fn skip(&mut self, label: String, error: &ServeError) {
+        let reason = chain(error);
+        if self.is_open || self.workshop.failed_instance == FailedInstance::IsSkipped {
+            self.serving
+                .logger
+                .error(format_args!("instance skipped: {reason}"));
+        }
+        self.skipped.push(Skipped { label, reason });
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.workshop.metrics
+    }
+}
+
+/// The entry that has the instance's socket: the instance's own rather than another's.
+fn position(entries: &[Entry], instance: &Instance) -> Option<usize> {
+    let on_socket = |entry: &Entry| entry.instance.bind == instance.bind;
+    let own = |entry: &Entry| on_socket(entry) && entry.instance.name == instance.name;
+    entries
+        .iter()
+        .position(own)
+        .or_else(|| entries.iter().position(on_socket))
+}
+
+fn is_same(one: &Instance, other: &Instance) -> bool {
+    let Instance {
+        name,
+        bind,
+        ip_type,
+        auto_iam_authn,
+        identity,
+        tls,
+    } = one;
+    *name == other.name
+        && *bind == other.bind
+        && *ip_type == other.ip_type
+        && *auto_iam_authn == other.auto_iam_authn
+        && same_own(identity.as_ref(), other.identity.as_ref())
+        && *tls == other.tls
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn open(&mut self, serving: &Serving) {
+        let Some(listener) = self.listener.take() else {
+            return;
+        };
+        let stop = CancellationToken::new();
+        let accepting = accept(
+            listener,
+            Arc::clone(&self.target),
+            serving.clone(),
+            stop.clone(),
+        );
+        self.accepting = Some((stop.drop_guard(), tokio::spawn(accepting)));
+    }
+
+    async fn close(mut self) {
+        if let Some((guard, accepting)) = self.accepting.take() {
+            drop(guard);
+            // It only ever ends as it is told.
+            let _ = accepting.await;
+        }
+    }
+}
+
+/// Hands clients to the least busy worker.
+async fn accept(
+    mut listener: Listener,
+    target: Arc<ArcSwap<Target>>,
+    serving: Serving,
+    stop: CancellationToken,
+) {
+    loop {
+        let accepted = stop.run_until_cancelled(listener.accept()).await;
+        let Some((socket, peer)) = accepted else {
+            return;
+        };
+        let target = target.load_full();
+        let Some(session) = serving.sessions.accept(&target, peer) else {
+            continue;
+        };
+        let socket = match socket.detach() {
+            Ok(socket) => socket,
+            Err(error) => {
+                let label = target.label();
+                serving
+                    .logger
+                    .error(format_args!("[{label}] connection lost: {error}"));
+                continue;
+            }
+        };
+        serving.workers.least_busy().spawn(async move {
+            // Without a place in the reactor there is nobody to be told, not even the client.
+            if let Ok(socket) = socket.attach() {
+                session.run(socket).await;
+            }
+        });
+    }
+}

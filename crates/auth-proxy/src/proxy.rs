@@ -1,0 +1,467 @@
+//! A proxy from its start to its end.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use opentelemetry::metrics::Meter;
+use querycop_serve::{Endpoint, Workers, raise_file_limit};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::admin_server::Admin;
+use crate::connection_test::{self, Failures};
+use crate::dialers::{Dialers, announce};
+use crate::dns::{Resolve, SystemResolver};
+use crate::health::{Health, Probes, View};
+use crate::http_server::{HttpError, HttpServer};
+use crate::instance::Workshop;
+use crate::listeners::{Listeners, ServeError, Serving};
+use crate::log::{Logger, chain};
+use crate::meter::meter;
+use crate::metrics::{Metrics, Outcome, Places};
+use crate::reload::Watch;
+use crate::session::Sessions;
+use crate::shutdown::{StopHandle, Stops, drain};
+use crate::systemd::{Phase, notify};
+use crate::{Instance, Settings, StartUpCheck, Trigger};
+
+/// Reads the instances again; the error is a line for the log.
+pub type Reload = dyn Fn() -> Result<Vec<Instance>, String> + Send + Sync;
+
+/// What a proxy is given beside its settings.
+#[derive(Clone)]
+pub struct Hooks {
+    /// Reads the instances again, at SIGHUP and when [`Settings::config_file`] changes. Without it
+    /// only certificates of listeners are.
+    pub reload: Option<Arc<Reload>>,
+    /// Looks DNS names up; the system's resolver by default.
+    pub resolver: Arc<dyn Resolve>,
+    /// What `/debug/pprof/cmdline` shows; nothing by default.
+    pub command_line: Vec<u8>,
+    /// The meter that the connector's six metrics go to; none by default.
+    pub meter: Option<Meter>,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            reload: None,
+            resolver: Arc::new(SystemResolver::default()),
+            command_line: Vec::new(),
+            meter: None,
+        }
+    }
+}
+
+/// A proxy that serves clients.
+pub struct Proxy {
+    settings: Settings,
+    logger: Logger,
+    hooks: Hooks,
+    listeners: Listeners,
+    sessions: Arc<Sessions>,
+    places: Arc<Places>,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    view: Arc<ArcSwap<View>>,
+    http: Option<HttpServer>,
+    admin: Option<HttpServer>,
+    stop: StopHandle,
+    stops: Stops,
+    reload: Arc<Notify>,
+    watch: Option<Watch>,
+}
+
+/// A proxy can't start.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StartError(#[from] Reason);
+
+#[derive(Debug, thiserror::Error)]
+enum Reason {
+    #[error("unable to start")]
+    Serve(#[from] ServeError),
+    #[error("the metrics' namespace can't be used")]
+    Metrics(#[from] prometheus::Error),
+    #[error("threads can't be started")]
+    Workers(#[source] io::Error),
+    #[error("failed to start HTTP server")]
+    Http(#[source] HttpError),
+    #[error("failed to start admin server")]
+    Admin(#[source] HttpError),
+    #[error(transparent)]
+    Unreachable(#[from] Failures),
+}
+
+impl Proxy {
+    /// Starts a proxy, for which it must be in a runtime that lives as long as the proxy. Returns when
+    /// clients are served.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what could not be set up; what was is undone.
+    pub async fn start(
+        settings: Settings,
+        logger: Logger,
+        hooks: Hooks,
+    ) -> Result<Self, StartError> {
+        let (stop, stops) = StopHandle::new();
+        Ok(Self::start_stoppable(settings, logger, hooks, stop, stops).await?)
+    }
+
+    /// As [`start`](Self::start), with a handle that was made before.
+    pub(crate) async fn start_stoppable(
+        settings: Settings,
+        logger: Logger,
+        hooks: Hooks,
+        stop: StopHandle,
+        stops: Stops,
+    ) -> Result<Self, StartError> {
+        Ok(Self::assemble(settings, logger, hooks, (stop, stops)).await?)
+    }
+
+    async fn assemble(
+        settings: Settings,
+        logger: Logger,
+        hooks: Hooks,
+        (stop, stops): (StopHandle, Stops),
+    ) -> Result<Self, Reason> {
+        let metrics = Arc::new(Metrics::new(&settings.http.prometheus_namespace)?);
+        metrics.limited_to(settings.max_connections);
+        let places = Arc::new(Places::new(settings.max_connections));
+        let sessions = Arc::new(Sessions::new(
+            Arc::clone(&places),
+            Arc::clone(&metrics),
+            logger.clone(),
+        ));
+        prologue(&settings, &logger);
+        // Watched before they are read: a change in between is not missed.
+        let watch = Watch::begin(&files(&settings)).unwrap_or_else(|error| {
+            logger.info(format_args!(
+                "Files are not watched, SIGHUP still reads them: {error}"
+            ));
+            None
+        });
+        let workshop = Workshop {
+            dialers: Dialers::new(&settings, meter(Arc::clone(&metrics), hooks.meter.clone())),
+            identity: settings.identity.clone(),
+            metrics: Arc::clone(&metrics),
+            resolver: Arc::clone(&hooks.resolver),
+            dns_period: settings.dns_period,
+            failed_instance: settings.failed_instance,
+            logger: logger.clone(),
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let serving = Serving {
+            sessions: Arc::clone(&sessions),
+            workers: Arc::new(Workers::start(threads, "session").map_err(Reason::Workers)?),
+            logger: logger.clone(),
+        };
+        let listeners = Listeners::bind(workshop, serving, settings.instances.clone()).await?;
+        let health = Arc::new(Health::new(Arc::clone(&places)));
+        let mut proxy = Self {
+            settings,
+            logger,
+            hooks,
+            listeners,
+            sessions,
+            health,
+            places,
+            metrics,
+            view: Arc::default(),
+            http: None,
+            admin: None,
+            stop,
+            stops,
+            reload: Arc::default(),
+            watch,
+        };
+        proxy.look();
+        proxy.get_ready().await?;
+        Ok(proxy)
+    }
+
+    /// From open ports to clients that are served, in the original's order.
+    async fn get_ready(&mut self) -> Result<(), Reason> {
+        let waits = matches!(self.settings.start_up_check, StartUpCheck::Retry { .. });
+        if !waits {
+            self.announce_ready();
+        }
+        self.start_http().await?;
+        self.start_admin().await?;
+        self.check().await?;
+        if waits {
+            self.announce_ready();
+        }
+        self.listeners.open();
+        self.health.started();
+        Ok(())
+    }
+
+    fn announce_ready(&self) {
+        self.logger
+            .info("The proxy has started successfully and is ready for new connections!");
+        notify(Phase::Ready, &self.logger);
+    }
+
+    async fn start_http(&mut self) -> Result<(), Reason> {
+        let settings = &self.settings.http;
+        if !settings.health_check && !settings.prometheus {
+            return Ok(());
+        }
+        let (address, port) = (&settings.address, &settings.port);
+        if settings.health_check {
+            self.logger.info(format_args!(
+                "Starting health check server at {}",
+                host_port(address, port)
+            ));
+        }
+        let probes = Probes {
+            health: Arc::clone(&self.health),
+            metrics: Arc::clone(&self.metrics),
+            view: Arc::clone(&self.view),
+            logger: self.logger.clone(),
+            settings: settings.clone(),
+        };
+        let server = HttpServer::start(address, port, probes).await;
+        self.http = Some(server.map_err(Reason::Http)?);
+        Ok(())
+    }
+
+    async fn start_admin(&mut self) -> Result<(), Reason> {
+        let settings = &self.settings.admin;
+        if !settings.debug && !settings.quitquitquit {
+            return Ok(());
+        }
+        let at = host_port(&settings.address, &settings.port);
+        if settings.quitquitquit {
+            self.logger
+                .info(format_args!("Enabling quitquitquit endpoint at {at}"));
+        }
+        if settings.debug {
+            self.logger
+                .info(format_args!("Enabling pprof endpoints at {at}"));
+        }
+        let admin = Admin {
+            settings: settings.clone(),
+            stop: self.stop.clone(),
+            command_line: self.hooks.command_line.clone(),
+        };
+        let server = HttpServer::start(&settings.address, &settings.port, admin).await;
+        self.admin = Some(server.map_err(Reason::Admin)?);
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<(), Failures> {
+        let targets = self.listeners.targets();
+        match self.settings.start_up_check {
+            StartUpCheck::Off => return Ok(()),
+            StartUpCheck::Once => {
+                self.logger.info("Connection test started");
+                let tested = connection_test::all(&targets).await;
+                tested.inspect_err(|_| self.logger.error("Connection test failed"))?;
+            }
+            StartUpCheck::Retry { timeout } => {
+                self.logger.info("Connection test started");
+                let tested = connection_test::until_reached(&targets, timeout, &self.logger).await;
+                tested.inspect_err(|_| self.logger.error("Connection test failed"))?;
+            }
+        }
+        self.logger.info("Connection test passed");
+        Ok(())
+    }
+
+    /// What the listeners are called in the log, and where they are.
+    pub fn endpoints(&self) -> Vec<(String, Endpoint)> {
+        self.listeners.endpoints()
+    }
+
+    /// Where health and metrics are.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::local_addr)
+    }
+
+    /// Where the operator's endpoints are.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(HttpServer::local_addr)
+    }
+
+    /// Ends the proxy.
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    /// Waking this reads the instances again.
+    pub fn reload_handle(&self) -> Arc<Notify> {
+        Arc::clone(&self.reload)
+    }
+
+    /// Serves until it is told to stop, and comes to its end; returns the exit status.
+    pub async fn run(mut self) -> u8 {
+        let trigger = loop {
+            let changed = async {
+                match &mut self.watch {
+                    Some(watch) => watch.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                trigger = self.stops.first() => break trigger,
+                () = self.reload.notified() => self.read_again().await,
+                () = changed => self.read_again().await,
+            }
+        };
+        let mut stops = self.stops.clone();
+        let (logger, sessions) = (self.logger.clone(), Arc::clone(&self.sessions));
+        let status = tokio::select! {
+            status = self.shut_down(trigger) => status,
+            () = stops.again() => {
+                logger.info("Second signal received: ending at once");
+                trigger.status(false)
+            }
+        };
+        sessions.cut();
+        status
+    }
+
+    async fn shut_down(&mut self, trigger: Trigger) -> u8 {
+        let shutdown = self.settings.shutdown.clone();
+        self.logger.info(trigger.announcement());
+        notify(Phase::Stopping, &self.logger);
+        if shutdown.fail_readiness_on_term {
+            self.health.stopping();
+        }
+        sleep(shutdown.min_sigterm_delay).await;
+        self.health.stopping();
+        self.listeners.close().await;
+        self.listeners.workshop().dialers.close().await;
+        let limit = shutdown.max_sigterm_delay;
+        let left = if limit.is_zero() {
+            0
+        } else {
+            drain(limit, || self.places.taken()).await
+        };
+        if left > 0 {
+            self.logger.error(format_args!(
+                "error during shutdown: {left} connection(s) still open after waiting {}",
+                go_duration(limit)
+            ));
+            return 1;
+        }
+        trigger.status(shutdown.exit_zero_sigterm)
+    }
+
+    /// Reads the instances again and makes the listeners theirs.
+    async fn read_again(&mut self) {
+        notify(Phase::Reloading, &self.logger);
+        let read = match &self.hooks.reload {
+            Some(reload) => {
+                let reload = Arc::clone(reload);
+                // It reads files.
+                let read = tokio::task::spawn_blocking(move || reload()).await;
+                read.unwrap_or_else(|error| Err(error.to_string()))
+            }
+            None => Ok(self.settings.instances.clone()),
+        };
+        match read {
+            Ok(instances) => {
+                self.logger.info("Reloading the instances");
+                self.settings.instances.clone_from(&instances);
+                let complete = self.listeners.change(instances).await;
+                let outcome = if complete {
+                    Outcome::Success
+                } else {
+                    Outcome::Failure
+                };
+                self.metrics.reloaded(outcome);
+                self.watch_again();
+            }
+            Err(error) => {
+                self.metrics.reloaded(Outcome::Failure);
+                self.logger.error(format_args!(
+                    "the instances stay as they were, the new ones can't be read: {error}"
+                ));
+            }
+        }
+        self.look();
+        notify(Phase::Ready, &self.logger);
+    }
+
+    /// Other instances may have other files.
+    fn watch_again(&mut self) {
+        if let Ok(watch) = Watch::begin(&files(&self.settings)) {
+            self.watch = watch;
+        }
+    }
+
+    /// Shows the instances to probes and scrapes.
+    fn look(&self) {
+        self.view.store(Arc::new(View {
+            targets: self.listeners.targets(),
+            skipped: self.listeners.skipped().to_vec(),
+        }));
+    }
+}
+
+/// What is told before anything is done.
+fn prologue(settings: &Settings, logger: &Logger) {
+    if let Err(error) = raise_file_limit() {
+        logger.info(format_args!(
+            "The limit of open files stays as it is: {error}"
+        ));
+    }
+    for notice in &settings.notices {
+        logger.info(notice);
+    }
+    if let Some(endpoint) = &settings.admin_endpoint {
+        logger.info(format_args!("Using API Endpoint {endpoint}"));
+    }
+    announce(settings, logger);
+}
+
+/// The files whose change is watched for.
+fn files(settings: &Settings) -> BTreeSet<PathBuf> {
+    let tls = settings
+        .instances
+        .iter()
+        .filter_map(|instance| instance.tls.as_ref());
+    let tls = tls.flat_map(|tls| [&tls.certificate, &tls.key]);
+    settings.config_file.iter().chain(tls).cloned().collect()
+}
+
+/// An address with its port, as Go joins them.
+fn host_port(address: &str, port: &str) -> String {
+    if address.contains(':') && !address.starts_with('[') {
+        format!("[{address}]:{port}")
+    } else {
+        format!("{address}:{port}")
+    }
+}
+
+/// A duration as Go prints it, as far as it comes up: `1m30s`, `1.5s`.
+fn go_duration(duration: std::time::Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 60 || duration.subsec_nanos() > 0 {
+        return format!("{duration:?}");
+    }
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}h{minutes}m{seconds}s")
+    } else {
+        format!("{minutes}m{seconds}s")
+    }
+}
+
+/// Says on standard error why the proxy ends.
+pub(crate) fn terminal(logger: &Logger, error: &dyn std::error::Error) {
+    logger.error(format_args!(
+        "The proxy has encountered a terminal error: {}",
+        chain(error)
+    ));
+}

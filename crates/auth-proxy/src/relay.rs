@@ -1,0 +1,250 @@
+//! Copies bytes between a client and its instance.
+//!
+//! One task does both directions, so that a round trip wakes no other. The end of one direction is
+//! passed on while the other goes on, and what is on its way is delivered; an idle connection holds
+//! no buffer.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use querycop_serve::{Forward, Pipe, PipeError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
+
+use crate::metrics::InstanceMetrics;
+
+/// How long a client may take to hang up once the instance has: PostgreSQL reads nothing after it
+/// has closed, but what it said last may be unread, and a close would take it away.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What ended a connection.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The client hung up.
+    Client,
+    /// The instance hung up.
+    Instance,
+    /// Something broke.
+    Broken(Break, io::Error),
+}
+
+/// Where it broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    ReadingFromClient,
+    ReadingFromInstance,
+    WritingToClient,
+    WritingToInstance,
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Direction {
+    pipe: Pipe,
+    stage: Stage,
+    counted: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Bytes go on.
+    Open,
+    /// The sender has ended, the receiver is told.
+    Ending,
+    /// Nothing more comes.
+    Ended,
+}
+
+/// What a direction has come to.
+enum Step {
+    /// It waits.
+    Waiting,
+    /// Its sender has ended just now, with an error or without.
+    SenderEnded(Option<io::Error>),
+    /// Its receiver takes nothing any more.
+    ReceiverGone(io::Error),
+    /// It is over.
+    Over,
+}
+
+/// Copies until both sides have ended; says what ended first. `first` goes to the instance ahead of
+/// all else. Not cancel safe.
+pub(crate) async fn relay<C, S>(
+    client: &mut C,
+    server: &mut S,
+    first: &[u8],
+    metrics: &InstanceMetrics,
+) -> End
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut up = Direction::new(Pipe::holding(first));
+    let mut down = Direction::new(Pipe::default());
+    let mut end = None;
+    let mut grace: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        loop {
+            let step = up.poll(cx, client, server);
+            metrics_of(&mut up, |bytes| metrics.sent(bytes));
+            match step {
+                Step::Waiting | Step::Over => break,
+                Step::SenderEnded(None) => {
+                    end.get_or_insert(End::Client);
+                }
+                // Nobody is there any more to be answered.
+                Step::SenderEnded(Some(error)) => {
+                    return Poll::Ready(
+                        end.take()
+                            .unwrap_or(End::Broken(Break::ReadingFromClient, error)),
+                    );
+                }
+                Step::ReceiverGone(error) => {
+                    // It may have said why, and that is still on its way.
+                    end.get_or_insert(End::Broken(Break::WritingToInstance, error));
+                    grace.get_or_insert_with(|| Box::pin(tokio::time::sleep(GRACE)));
+                }
+            }
+        }
+        loop {
+            let step = down.poll(cx, server, client);
+            metrics_of(&mut down, |bytes| metrics.received(bytes));
+            match step {
+                Step::Waiting | Step::Over => break,
+                Step::SenderEnded(cause) => {
+                    end.get_or_insert(match cause {
+                        None => End::Instance,
+                        Some(error) => End::Broken(Break::ReadingFromInstance, error),
+                    });
+                    grace.get_or_insert_with(|| Box::pin(tokio::time::sleep(GRACE)));
+                }
+                Step::ReceiverGone(error) => {
+                    return Poll::Ready(
+                        end.take()
+                            .unwrap_or(End::Broken(Break::WritingToClient, error)),
+                    );
+                }
+            }
+        }
+        let is_over = up.stage == Stage::Ended && down.stage == Stage::Ended;
+        let is_late = grace
+            .as_mut()
+            .is_some_and(|grace| grace.as_mut().poll(cx).is_ready());
+        if is_over || is_late {
+            return Poll::Ready(end.take().unwrap_or(End::Instance));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn metrics_of(direction: &mut Direction, count: impl FnOnce(u64)) {
+    let total = direction.pipe.total();
+    if total > direction.counted {
+        count(total - direction.counted);
+        direction.counted = total;
+    }
+}
+
+impl Direction {
+    fn new(pipe: Pipe) -> Self {
+        Self {
+            pipe,
+            stage: Stage::Open,
+            counted: 0,
+        }
+    }
+
+    fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Step
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        match self.stage {
+            Stage::Open => match self.pipe.poll(cx, reader, writer, &mut Forward) {
+                Poll::Pending => Step::Waiting,
+                Poll::Ready(Ok(ended)) => {
+                    self.stage = Stage::Ending;
+                    Step::SenderEnded(ended.cause)
+                }
+                Poll::Ready(Err(PipeError::Write(error))) => {
+                    self.stage = Stage::Ended;
+                    Step::ReceiverGone(error)
+                }
+                Poll::Ready(Err(PipeError::Inspect(never))) => match never {},
+            },
+            Stage::Ending => match Pin::new(writer).poll_shutdown(cx) {
+                Poll::Pending => Step::Waiting,
+                // A receiver that is gone already needs no end.
+                Poll::Ready(_) => {
+                    self.stage = Stage::Ended;
+                    Step::Over
+                }
+            },
+            Stage::Ended => Step::Over,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    /// A client and a server with a relay between them.
+    fn between() -> (DuplexStream, DuplexStream, JoinHandle<End>) {
+        let metrics = Arc::new(Metrics::new("").unwrap());
+        let uri = "projects/p/locations/l/clusters/c/instances/i";
+        let metrics = metrics.of(&uri.parse().unwrap());
+        let (client, mut near) = duplex(1 << 16);
+        let (mut far, server) = duplex(1 << 16);
+        let relay = async move { relay(&mut near, &mut far, b"first ", &metrics).await };
+        (client, server, tokio::spawn(relay))
+    }
+
+    #[tokio::test]
+    async fn the_end_of_one_direction_leaves_the_other_open() {
+        let (mut client, mut server, relay) = between();
+        client.write_all(b"question").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut question = String::new();
+        server.read_to_string(&mut question).await.unwrap();
+        assert_eq!(question, "first question");
+        server.write_all(b"answer").await.unwrap();
+        drop(server);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "answer");
+        assert!(matches!(relay.await.unwrap(), End::Client));
+    }
+
+    #[tokio::test]
+    async fn last_words_of_the_server_arrive() {
+        let (mut client, mut server, relay) = between();
+        server.write_all(b"terminating connection").await.unwrap();
+        drop(server);
+        let mut words = String::new();
+        client.read_to_string(&mut words).await.unwrap();
+        assert_eq!(words, "terminating connection");
+        drop(client);
+        assert!(matches!(
+            relay.await.unwrap(),
+            End::Instance | End::Broken(Break::WritingToInstance, _)
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_hang_up_is_not_waited_for() {
+        let (_client, server, relay) = between();
+        drop(server);
+        relay.await.unwrap();
+    }
+}

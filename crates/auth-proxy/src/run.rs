@@ -1,0 +1,99 @@
+//! The proxy as a process: its runtime, its log, its signals, its exit status.
+
+use std::sync::Arc;
+
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::Settings;
+use crate::log::Logger;
+use crate::proxy::{Hooks, Proxy, terminal};
+use crate::shutdown::{StopHandle, Trigger};
+use crate::systemd::{Phase, notify};
+use crate::trace::LibraryLog;
+
+/// The status of a proxy that could not start.
+const FAILED: u8 = 1;
+
+/// Runs a proxy to its end; returns the exit status of the process. Call it once: it takes the
+/// process's signals and its log.
+pub fn run(settings: Settings, hooks: Hooks) -> u8 {
+    let logger = Logger::standard(settings.logging);
+    let subscriber = tracing_subscriber::registry().with(LibraryLog::new(logger.clone()));
+    // One that is there already stays.
+    let _ = subscriber.try_init();
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal(&logger, &error);
+            return FAILED;
+        }
+    };
+    let status = runtime.block_on(live(settings, &logger, hooks));
+    // What still waits for somebody isn't waited for.
+    runtime.shutdown_background();
+    status
+}
+
+async fn live(settings: Settings, logger: &Logger, hooks: Hooks) -> u8 {
+    let (stop, mut stops) = StopHandle::new();
+    let hangup = Arc::new(Notify::new());
+    if let Err(error) = listen(&stop, &hangup) {
+        terminal(logger, &error);
+        return FAILED;
+    }
+    let starting =
+        Proxy::start_stoppable(settings, logger.clone(), hooks, stop.clone(), stops.clone());
+    let started = tokio::select! {
+        started = starting => started,
+        trigger = stops.first() => {
+            logger.info(trigger.announcement());
+            notify(Phase::Stopping, logger);
+            return trigger.status(false);
+        }
+    };
+    match started {
+        Ok(proxy) => {
+            let reload = proxy.reload_handle();
+            tokio::spawn(async move {
+                loop {
+                    hangup.notified().await;
+                    reload.notify_one();
+                }
+            });
+            proxy.run().await
+        }
+        Err(error) => {
+            notify(Phase::Stopping, logger);
+            terminal(logger, &error);
+            FAILED
+        }
+    }
+}
+
+/// Hears signals from now on.
+fn listen(stop: &StopHandle, hangup: &Arc<Notify>) -> std::io::Result<()> {
+    for (kind, trigger) in [
+        (SignalKind::interrupt(), Trigger::Interrupt),
+        (SignalKind::terminate(), Trigger::Terminate),
+    ] {
+        let mut signals = signal(kind)?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                stop.stop(trigger);
+            }
+        });
+    }
+    let mut signals = signal(SignalKind::hangup())?;
+    let hangup = Arc::clone(hangup);
+    tokio::spawn(async move {
+        while signals.recv().await.is_some() {
+            hangup.notify_one();
+        }
+    });
+    Ok(())
+}
