@@ -1,10 +1,12 @@
 //! Arguments, environment and file to settings or an error: each line of parity/cases.txt.
 
+#[path = "parity/table.rs"]
+mod table;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
 use querycop_auth_proxy::{
     Bind, Credential, Environment, FailedInstance, Identity, InstanceName, Outcome, Refresh,
@@ -12,109 +14,9 @@ use querycop_auth_proxy::{
 };
 use secrecy::ExposeSecret;
 
-const CASES: &str = include_str!("parity/cases.txt");
+use self::table::{Case, Expected, cases, expand};
+
 const DEFAULTS: &str = include_str!("parity/defaults.txt");
-
-/// A line of the table.
-struct Case<'a> {
-    line: &'a str,
-    environment: Vec<(String, String)>,
-    arguments: Vec<String>,
-    expected: Expected<'a>,
-}
-
-enum Expected<'a> {
-    Settings(BTreeMap<String, String>),
-    Error(&'a str),
-    Output(&'a str),
-}
-
-fn expand(text: &str) -> String {
-    let mut expanded = text.replace("%V", env!("CARGO_PKG_VERSION"));
-    for name in ["i", "j", "k"] {
-        let uri = format!("projects/p/locations/l/clusters/c/instances/{name}");
-        expanded = expanded.replace(&format!("@{name}"), &uri);
-    }
-    expanded
-}
-
-/// Splits as a shell does, with single quotes alone.
-fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quoted = false;
-    for character in text.chars() {
-        match character {
-            '\'' => {
-                quoted = !quoted;
-                word.get_or_insert_default();
-            }
-            ' ' if !quoted => words.extend(word.take()),
-            other => word.get_or_insert_default().push(other),
-        }
-    }
-    assert!(!quoted, "a quote is open: {text}");
-    words.extend(word);
-    words
-}
-
-/// Writes the file of a word such as `<toml: port = 1>`, and gives its path.
-fn with_file(folder: &Path, number: usize, word: &str) -> String {
-    let Some(start) = word.find('<').filter(|_| word.ends_with('>')) else {
-        return word.to_owned();
-    };
-    let (extension, content) = word[start + 1..word.len() - 1]
-        .split_once(':')
-        .expect("a file has a language");
-    let path = folder.join(format!("{number}.{extension}"));
-    let content = content.trim_start().replace("\\n", "\n");
-    fs::write(&path, content).expect("the file can be written");
-    format!("{}{}", &word[..start], path.display())
-}
-
-fn is_variable(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| {
-        let is_part = |byte: u8| byte == b'_' || byte.is_ascii_alphabetic();
-        let digits = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
-        digits.contains('_') && digits.bytes().all(is_part)
-    })
-}
-
-fn case<'a>(folder: &Path, number: usize, line: &'a str) -> Case<'a> {
-    let row = match line.strip_prefix('{') {
-        Some(marked) => marked.split_once('}').expect("the mark ends").1,
-        None => line,
-    };
-    let (command, sign, expected) = ["=>", "!!", ">>"]
-        .into_iter()
-        .filter_map(|sign| {
-            let at = row.find(sign)?;
-            Some((at, sign))
-        })
-        .min()
-        .map(|(at, sign)| (&row[..at], sign, row[at + 2..].trim()))
-        .unwrap_or_else(|| panic!("{line} says nothing of what is expected"));
-    let all: Vec<_> = words(&expand(command))
-        .iter()
-        .map(|word| with_file(folder, number, word))
-        .collect();
-    let first = all.iter().position(|word| !is_variable(word));
-    let (environment, arguments) = all.split_at(first.unwrap_or(all.len()));
-    let environment = environment.iter().map(|word| {
-        let (name, value) = word.split_once('=').expect("a variable has a value");
-        (name.to_owned(), value.to_owned())
-    });
-    Case {
-        line,
-        environment: environment.collect(),
-        arguments: arguments.to_vec(),
-        expected: match sign {
-            "=>" => Expected::Settings(facts_expected(expected)),
-            "!!" => Expected::Error(expected),
-            _ => Expected::Output(expected),
-        },
-    }
-}
 
 fn facts_expected(text: &str) -> BTreeMap<String, String> {
     let entry = |(key, value): (&str, &str)| (key.trim().to_owned(), expand(value.trim()));
@@ -298,7 +200,7 @@ fn differences(
 }
 
 /// Runs a case; gives what is wrong.
-fn judge(case: &Case<'_>) -> Vec<String> {
+fn judge(case: &Case) -> Vec<String> {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let os = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
     let environment = Environment::new(case.environment.iter().map(os));
@@ -311,25 +213,26 @@ fn judge(case: &Case<'_>) -> Vec<String> {
             wrong.push(what);
         }
     };
-    match (&case.expected, outcome) {
-        (Expected::Settings(expected), Outcome::Run(settings, _)) => {
+    match (case.expected, outcome) {
+        (Expected::Settings, Outcome::Run(settings, _)) => {
             check(out.is_empty() && err.is_empty(), format!("it printed {out}{err}"));
             // Harnesses of the original take such a line for a failure.
             let alarming = |notice: &String| notice.to_lowercase().contains("error");
             check(!settings.notices.iter().any(alarming), format!("{:?}", settings.notices));
-            wrong.extend(differences(expected, &facts(&settings)));
+            wrong.extend(differences(&facts_expected(case.text), &facts(&settings)));
         }
-        (Expected::Error(text), Outcome::Ended(status)) => {
+        (Expected::Error, Outcome::Ended(status)) => {
             let first = err.lines().next().unwrap_or_default();
+            let is_told = first.starts_with("Error: ") && first.contains(case.text);
             check(status == 1, format!("status {status}"));
             check(out.is_empty(), format!("stdout: {out}"));
-            check(first.starts_with("Error: ") && first.contains(text), format!("stderr: {first}"));
+            check(is_told, format!("stderr: {first}"));
             check(err.contains("\nUsage:\n"), "no usage".to_owned());
         }
-        (Expected::Output(text), Outcome::Ended(status)) => {
+        (Expected::Output, Outcome::Ended(status)) => {
             check(status == 0, format!("status {status}"));
             check(err.is_empty(), format!("stderr: {err}"));
-            check(out.contains(&expand(text)), format!("stdout: {out}"));
+            check(out.contains(&expand(case.text)), format!("stdout: {out}"));
         }
         (_, Outcome::Ended(status)) => {
             check(false, format!("status {status}, stderr: {}", err.lines().next().unwrap_or("")));
@@ -342,19 +245,29 @@ fn judge(case: &Case<'_>) -> Vec<String> {
 #[test]
 fn every_case_of_the_table_holds() {
     let folder = tempfile::tempdir().expect("a directory");
-    let lines = CASES.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let mut failed = String::new();
-    let mut count = 0;
-    for (number, line) in lines.enumerate() {
-        let case = case(folder.path(), number, line);
-        count += 1;
-        let wrong = judge(&case);
+    let cases = cases(folder.path());
+    for case in &cases {
+        let wrong = judge(case);
         if !wrong.is_empty() {
             let _ = writeln!(failed, "{}\n    {}", case.line, wrong.join("\n    "));
         }
     }
+    let count = cases.len();
     assert!(failed.is_empty(), "of {count} cases:\n{failed}");
     assert!(count > 300, "only {count} cases were found");
+}
+
+#[test]
+fn the_manual_tells_of_every_difference() {
+    let manual = include_str!("../../../docs/auth-proxy.md");
+    let folder = tempfile::tempdir().expect("a directory");
+    for case in cases(folder.path()) {
+        let Some(name) = case.difference else {
+            continue;
+        };
+        assert!(manual.contains(&format!("* `{name}`: ")), "{name}: {}", case.line);
+    }
 }
 
 #[test]
