@@ -2,6 +2,7 @@
 
 mod alloydb;
 mod audit;
+mod auth_proxy;
 mod bypass;
 mod command;
 mod cookbook;
