@@ -296,6 +296,7 @@ fn secrets_are_never_shown() {
     for arguments in [
         vec!["--token", secret, "--login-token", secret, "-i"],
         vec!["--json-credentials", secret],
+        vec!["--otlp-endpoint", "http://c", "--login-token", secret, "--token", secret],
     ] {
         let uri = expand("@i");
         let arguments = arguments.into_iter().chain([uri.as_str()]).map(OsString::from);
@@ -303,5 +304,25 @@ fn secrets_are_never_shown() {
         let outcome = begin("x", arguments, environment, &mut Vec::new(), &mut Vec::new());
         let shown = format!("{outcome:?}");
         assert!(shown.starts_with("Run(") && !shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn a_broken_file_is_not_quoted() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let secret = "hush-hush";
+    for (name, content) in [
+        ("x.toml", format!("token = \"{secret}\nport = 1\n")),
+        ("x.yaml", format!("token: [{secret}\nport: 1\n")),
+        ("x.json", format!("{{\"token\": \"{secret}\", port}}")),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, content).expect("the file can be written");
+        let arguments = [OsString::from("--config-file"), path.into_os_string()];
+        let mut err = Vec::new();
+        let outcome = begin("x", arguments, Environment::default(), &mut Vec::new(), &mut err);
+        assert!(matches!(outcome, Outcome::Ended(1)), "{name}");
+        let said = String::from_utf8_lossy(&err);
+        assert!(said.contains("failed to load") && !said.contains(secret), "{said}");
     }
 }

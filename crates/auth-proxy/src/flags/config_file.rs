@@ -25,7 +25,7 @@ impl ConfigFile {
     pub(crate) fn load(path: &Path) -> Result<Self, Mistake> {
         let extension = path.extension().and_then(|extension| extension.to_str());
         let parse: fn(&str) -> Result<Value, String> = match extension {
-            Some("toml") => |text| toml::from_str(text).map_err(|error| error.to_string()),
+            Some("toml") => toml,
             Some("yaml" | "yml") => yaml,
             Some("json") => |text| serde_json::from_str(text).map_err(|error| error.to_string()),
             _ => return Err(Mistake::ConfigExtension(path.to_owned())),
@@ -87,14 +87,22 @@ impl ConfigFile {
     }
 }
 
+// None of these quotes the line at fault: there may be a secret on it.
+
+fn toml(text: &str) -> Result<Value, String> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
+        format!("line {line}: {}", error.message().trim())
+    })
+}
+
 fn yaml(text: &str) -> Result<Value, String> {
-    // A document without a node is no value to the parser.
-    let is_blank =
-        |line: &str| matches!(line.trim(), "" | "---" | "...") || line.trim().starts_with('#');
-    if text.lines().all(is_blank) {
-        return Ok(Value::Null);
-    }
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    // As on the command line, yes is none of the words for true.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let document: Option<Value> = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| error.without_snippet().to_string())?;
+    Ok(document.unwrap_or_default())
 }
 
 /// The text of a value, as it would be written behind its flag.

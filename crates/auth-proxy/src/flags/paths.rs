@@ -46,7 +46,8 @@ pub(crate) fn exactly(path: &str) -> Bind {
     };
     let or_here = |path: &Path| match path.as_os_str().is_empty() {
         true => PathBuf::from("."),
-        false => path.to_owned(),
+        // Without the slash at its end.
+        false => path.components().collect(),
     };
     Bind::Unix {
         parent: or_here(parent),
