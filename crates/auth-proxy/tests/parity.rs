@@ -29,7 +29,9 @@ fn facts_expected(text: &str) -> BTreeMap<String, String> {
         .filter(|fact| !fact.is_empty())
         .map(|fact| entry(fact.split_once('=').expect("a fact has a value")))
         .collect();
-    let count: usize = own.get("instances").map_or(1, |text| text.parse().expect("a number"));
+    let count: usize = own
+        .get("instances")
+        .map_or(1, |text| text.parse().expect("a number"));
     for further in 1..count {
         for key in ["ip", "iam", "identity", "tls"] {
             let default = facts[&format!("0.{key}")].clone();
@@ -82,7 +84,10 @@ fn instance_facts(settings: &Settings, facts: &mut Vec<(String, String)>) {
             ("bind", bind),
             ("ip", instance.ip_type.to_string()),
             ("iam", instance.auto_iam_authn.to_string()),
-            ("identity", or_none(instance.identity.as_ref().map(identity))),
+            (
+                "identity",
+                or_none(instance.identity.as_ref().map(identity)),
+            ),
             ("tls", or_none(tls)),
         ] {
             facts.push((format!("{number}.{key}"), value));
@@ -106,7 +111,10 @@ fn facts(settings: &Settings) -> BTreeMap<String, String> {
     let config_file = settings.config_file.as_ref();
     for (key, value) in [
         ("identity", identity(&settings.identity)),
-        ("login-token", or_none(login_token.map(|token| token.expose_secret().to_owned()))),
+        (
+            "login-token",
+            or_none(login_token.map(|token| token.expose_secret().to_owned())),
+        ),
         ("endpoint", or_none(settings.admin_endpoint.clone())),
         ("universe", or_none(settings.universe_domain.clone())),
         ("agents", settings.user_agents.join(" ")),
@@ -147,16 +155,25 @@ fn facts(settings: &Settings) -> BTreeMap<String, String> {
         ("min-delay", format!("{:?}", shutdown.min_sigterm_delay)),
         ("max-delay", format!("{:?}", shutdown.max_sigterm_delay)),
         ("exit-zero", shutdown.exit_zero_sigterm.to_string()),
-        ("fail-readiness", shutdown.fail_readiness_on_term.to_string()),
+        (
+            "fail-readiness",
+            shutdown.fail_readiness_on_term.to_string(),
+        ),
         ("structured", logging.structured.to_string()),
         ("quiet", logging.quiet.to_string()),
         ("debug-logs", logging.debug.to_string()),
         ("telemetry.project", or_none(telemetry.project.clone())),
         ("telemetry.prefix", telemetry.prefix.clone()),
         ("telemetry.rate", telemetry.sample_rate.to_string()),
-        ("telemetry.metrics-off", telemetry.disable_metrics.to_string()),
+        (
+            "telemetry.metrics-off",
+            telemetry.disable_metrics.to_string(),
+        ),
         ("telemetry.traces-off", telemetry.disable_traces.to_string()),
-        ("telemetry.built-in-off", telemetry.disable_built_in.to_string()),
+        (
+            "telemetry.built-in-off",
+            telemetry.disable_built_in.to_string(),
+        ),
         ("telemetry.otlp", or_none(telemetry.otlp_endpoint.clone())),
         ("dns-period", format!("{:?}", settings.dns_period)),
         (
@@ -205,7 +222,13 @@ fn judge(case: &Case) -> Vec<String> {
     let os = |(name, value): &(String, String)| (OsString::from(name), OsString::from(value));
     let environment = Environment::new(case.environment.iter().map(os));
     let arguments = case.arguments.iter().map(OsString::from);
-    let outcome = begin("alloydb-auth-proxy", arguments, environment, &mut out, &mut err);
+    let outcome = begin(
+        "alloydb-auth-proxy",
+        arguments,
+        environment,
+        &mut out,
+        &mut err,
+    );
     let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
     let mut wrong = Vec::new();
     let mut check = |right: bool, what: String| {
@@ -215,10 +238,16 @@ fn judge(case: &Case) -> Vec<String> {
     };
     match (case.expected, outcome) {
         (Expected::Settings, Outcome::Run(settings, _)) => {
-            check(out.is_empty() && err.is_empty(), format!("it printed {out}{err}"));
+            check(
+                out.is_empty() && err.is_empty(),
+                format!("it printed {out}{err}"),
+            );
             // Harnesses of the original take such a line for a failure.
             let alarming = |notice: &String| notice.to_lowercase().contains("error");
-            check(!settings.notices.iter().any(alarming), format!("{:?}", settings.notices));
+            check(
+                !settings.notices.iter().any(alarming),
+                format!("{:?}", settings.notices),
+            );
             wrong.extend(differences(&facts_expected(case.text), &facts(&settings)));
         }
         (Expected::Error, Outcome::Ended(status)) => {
@@ -235,7 +264,13 @@ fn judge(case: &Case) -> Vec<String> {
             check(out.contains(&expand(case.text)), format!("stdout: {out}"));
         }
         (_, Outcome::Ended(status)) => {
-            check(false, format!("status {status}, stderr: {}", err.lines().next().unwrap_or("")));
+            check(
+                false,
+                format!(
+                    "status {status}, stderr: {}",
+                    err.lines().next().unwrap_or("")
+                ),
+            );
         }
         (_, Outcome::Run(..)) => check(false, "it was accepted".to_owned()),
     }
@@ -266,7 +301,11 @@ fn the_manual_tells_of_every_difference() {
         let Some(name) = case.difference else {
             continue;
         };
-        assert!(manual.contains(&format!("* `{name}`: ")), "{name}: {}", case.line);
+        assert!(
+            manual.contains(&format!("* `{name}`: ")),
+            "{name}: {}",
+            case.line
+        );
     }
 }
 
@@ -277,17 +316,40 @@ fn settings_are_made_anew_from_the_file() {
     let uri = expand("@i");
     let write = |text: String| fs::write(&path, text).expect("the file can be written");
     write(format!("instance-uri = \"{uri}\"\n"));
-    let arguments = [OsString::from("--config-file"), path.clone().into_os_string()];
-    let outcome = begin("x", arguments, Environment::default(), &mut Vec::new(), &mut Vec::new());
+    let arguments = [
+        OsString::from("--config-file"),
+        path.clone().into_os_string(),
+    ];
+    let outcome = begin(
+        "x",
+        arguments,
+        Environment::default(),
+        &mut Vec::new(),
+        &mut Vec::new(),
+    );
     let Outcome::Run(first, sources) = outcome else {
         panic!("the file is right");
     };
     assert_eq!(first.instances.len(), 1);
-    write(format!("instance-uri = \"{uri}\"\ninstance-uri-1 = \"{uri}?port=7\"\n"));
-    assert_eq!(sources.settings().expect("the file is right").instances.len(), 2);
+    write(format!(
+        "instance-uri = \"{uri}\"\ninstance-uri-1 = \"{uri}?port=7\"\n"
+    ));
+    assert_eq!(
+        sources
+            .settings()
+            .expect("the file is right")
+            .instances
+            .len(),
+        2
+    );
     write("instance-uri = 'x'".to_owned());
     let error = sources.settings().expect_err("x is no instance");
-    assert!(error.to_string().contains("could not parse instance uri: \"x\""), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("could not parse instance uri: \"x\""),
+        "{error}"
+    );
 }
 
 #[test]
@@ -296,14 +358,33 @@ fn secrets_are_never_shown() {
     for arguments in [
         vec!["--token", secret, "--login-token", secret, "-i"],
         vec!["--json-credentials", secret],
-        vec!["--otlp-endpoint", "http://c", "--login-token", secret, "--token", secret],
+        vec![
+            "--otlp-endpoint",
+            "http://c",
+            "--login-token",
+            secret,
+            "--token",
+            secret,
+        ],
     ] {
         let uri = expand("@i");
-        let arguments = arguments.into_iter().chain([uri.as_str()]).map(OsString::from);
+        let arguments = arguments
+            .into_iter()
+            .chain([uri.as_str()])
+            .map(OsString::from);
         let environment = Environment::default();
-        let outcome = begin("x", arguments, environment, &mut Vec::new(), &mut Vec::new());
+        let outcome = begin(
+            "x",
+            arguments,
+            environment,
+            &mut Vec::new(),
+            &mut Vec::new(),
+        );
         let shown = format!("{outcome:?}");
-        assert!(shown.starts_with("Run(") && !shown.contains(secret), "{shown}");
+        assert!(
+            shown.starts_with("Run(") && !shown.contains(secret),
+            "{shown}"
+        );
     }
 }
 
@@ -320,9 +401,18 @@ fn a_broken_file_is_not_quoted() {
         fs::write(&path, content).expect("the file can be written");
         let arguments = [OsString::from("--config-file"), path.into_os_string()];
         let mut err = Vec::new();
-        let outcome = begin("x", arguments, Environment::default(), &mut Vec::new(), &mut err);
+        let outcome = begin(
+            "x",
+            arguments,
+            Environment::default(),
+            &mut Vec::new(),
+            &mut err,
+        );
         assert!(matches!(outcome, Outcome::Ended(1)), "{name}");
         let said = String::from_utf8_lossy(&err);
-        assert!(said.contains("failed to load") && !said.contains(secret), "{said}");
+        assert!(
+            said.contains("failed to load") && !said.contains(secret),
+            "{said}"
+        );
     }
 }

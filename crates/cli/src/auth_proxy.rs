@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use querycop_auth_proxy::{Environment, Hooks, Instance, Outcome, Sources, begin, run as run_proxy};
+use querycop_auth_proxy::{
+    Environment, Hooks, Instance, Outcome, Sources, begin, run as run_proxy,
+};
 
 /// The name under which the program is the proxy at once.
 const NAME: &str = "alloydb-auth-proxy";
@@ -64,11 +66,19 @@ mod tests {
 
     #[test]
     fn the_name_makes_the_program() {
-        for program in ["alloydb-auth-proxy", "/alloydb-auth-proxy", "./x/alloydb-auth-proxy.exe"] {
+        for program in [
+            "alloydb-auth-proxy",
+            "/alloydb-auth-proxy",
+            "./x/alloydb-auth-proxy.exe",
+        ] {
             let found = called_by_name(&words(&format!("{program} -- x")));
             assert_eq!(found, Some(words("-- x")), "{program}");
         }
-        for program in ["querycop", "alloydb-auth-proxy-2", "alloydb-auth-proxy/querycop"] {
+        for program in [
+            "querycop",
+            "alloydb-auth-proxy-2",
+            "alloydb-auth-proxy/querycop",
+        ] {
             assert_eq!(called_by_name(&words(program)), None, "{program}");
         }
         assert_eq!(called_by_name(&[]), None);

@@ -75,11 +75,18 @@ struct Judged<'a> {
 
 impl Judged<'_> {
     fn facts(&mut self, original: &Side, ours: &Side) {
-        assert_eq!(original.notes.len(), ours.notes.len(), "the same was asked of both");
+        assert_eq!(
+            original.notes.len(),
+            ours.notes.len(),
+            "the same was asked of both"
+        );
         for ((name, theirs), (_, own)) in original.notes.iter().zip(&ours.notes) {
             let is_wanted = |what: &What| matches!(what, What::Fact(fact) if fact == name);
             if theirs != own && !self.want(is_wanted) {
-                let _ = writeln!(self.unwanted, "{name}\n  original: {theirs}\n  ours:     {own}");
+                let _ = writeln!(
+                    self.unwanted,
+                    "{name}\n  original: {theirs}\n  ours:     {own}"
+                );
             }
         }
     }
@@ -92,9 +99,7 @@ impl Judged<'_> {
                 others.swap_remove(at);
                 continue;
             }
-            let is_wanted = |what: &What| {
-                matches!(what, What::Line(whose, text) if *whose == who && line.1.contains(text))
-            };
+            let is_wanted = |what: &What| matches!(what, What::Line(whose, text) if *whose == who && line.1.contains(text));
             if !self.want(is_wanted) {
                 let _ = writeln!(self.unwanted, "only {who:?} has on {}: {}", line.0, line.1);
             }

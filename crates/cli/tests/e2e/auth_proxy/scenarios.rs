@@ -34,14 +34,21 @@ fn start(side: &mut Side, words: &[&str]) {
 fn start_before(cloud: &Cloud, side: &mut Side, words: &[&str]) {
     let credentials = cloud.emulator.credentials_file(SERVICE_ACCOUNT);
     let credentials = credentials.expect("the principal is known");
-    side.set("GOOGLE_APPLICATION_CREDENTIALS", &credentials.display().to_string());
+    side.set(
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        &credentials.display().to_string(),
+    );
     start_bare(cloud, side, words);
 }
 
 /// Starts a proxy that has to be told as whom it acts.
 fn start_bare(cloud: &Cloud, side: &mut Side, words: &[&str]) {
     let endpoint = cloud.emulator.http_url();
-    let common = ["--alloydbadmin-api-endpoint", &endpoint, "--disable-built-in-telemetry"];
+    let common = [
+        "--alloydbadmin-api-endpoint",
+        &endpoint,
+        "--disable-built-in-telemetry",
+    ];
     side.start(&[&common, words].concat());
 }
 
@@ -109,7 +116,11 @@ fn an_iam_login_of_a_service_account() {
 fn an_iam_login_of_a_token() {
     compare("token", |side| {
         let instance = format!("{PRIMARY}?auto-iam-authn=true");
-        start_bare(&CLOUD, side, &["-p", "{db}", "-t", TOKEN, "--login-token", TOKEN, &instance]);
+        start_bare(
+            &CLOUD,
+            side,
+            &["-p", "{db}", "-t", TOKEN, "--login-token", TOKEN, &instance],
+        );
         side.is_ready();
         side.note_psql("psql", &side.psql().user(DANA));
         side.says("client closed the connection");
@@ -138,9 +149,14 @@ fn sockets_in_a_directory() {
         start(side, &["--unix-socket", "{dir}", PRIMARY]);
         side.is_ready();
         side.note_sockets();
-        let folder = side.path().join("my-project.us-central1.my-cluster.my-primary");
+        let folder = side
+            .path()
+            .join("my-project.us-central1.my-cluster.my-primary");
         let socket = folder.join(".s.PGSQL.5432");
-        let mode = std::fs::metadata(&socket).expect("it is there").permissions().mode();
+        let mode = std::fs::metadata(&socket)
+            .expect("it is there")
+            .permissions()
+            .mode();
         side.note("mode", format!("{mode:o}"));
         let host = folder.to_str().expect("a temporary path is UTF-8");
         side.note_psql("psql", &with_password(Psql::new(host, 5432)));
@@ -247,16 +263,24 @@ fn the_command_shutdown() {
         let flags = ["--quitquitquit", "--admin-port", "{admin}"];
         start(side, &[&["-p", "{db}", PRIMARY], &flags[..]].concat());
         let port = side.ports.admin;
-        eventually("the admin server", || TcpStream::connect(("127.0.0.1", port)).ok());
+        eventually("the admin server", || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
         let told = Program::new(side.program())
             .arguments(["shutdown", "--admin-port", &port.to_string()])
             .run();
-        side.note("shutdown", format!("{}{}{}", told.status, told.stdout, told.stderr));
+        side.note(
+            "shutdown",
+            format!("{}{}{}", told.status, told.stdout, told.stderr),
+        );
         side.ends();
         let told = Program::new(side.program())
             .arguments(["shutdown", "--admin-port", &port.to_string()])
             .run();
-        side.note("shutdown of nobody", format!("{}{}", told.status, told.stdout));
+        side.note(
+            "shutdown of nobody",
+            format!("{}{}", told.status, told.stdout),
+        );
     });
 }
 
@@ -280,14 +304,29 @@ fn the_command_wait() {
 #[test]
 fn health() {
     compare("health", |side| {
-        let flags = ["--health-check", "--http-port", "{http}", "--max-connections", "1"];
+        let flags = [
+            "--health-check",
+            "--http-port",
+            "{http}",
+            "--max-connections",
+            "1",
+        ];
         start(side, &[&["-p", "{db}", PRIMARY], &flags[..]].concat());
         let port = side.ports.http;
         eventually("the start", || {
-            request("GET", port, "/startup").starts_with("200").then_some(())
+            request("GET", port, "/startup")
+                .starts_with("200")
+                .then_some(())
         });
         side.note_sockets();
-        for path in ["/startup", "/readiness", "/liveness", "/metrics", "/", "/startup/"] {
+        for path in [
+            "/startup",
+            "/readiness",
+            "/liveness",
+            "/metrics",
+            "/",
+            "/startup/",
+        ] {
             side.note_http("GET", port, path);
         }
         side.note_http("POST", port, "/readiness");
@@ -303,10 +342,17 @@ fn a_check_of_the_backend() {
     for (scenario, instance) in [("backend", "my-primary"), ("backend of nobody", "nobody")] {
         compare(scenario, |side| {
             let instance = format!("{CLUSTER}/instances/{instance}");
-            let flags = ["--health-check", "--with-backend-check", "--http-port", "{http}"];
+            let flags = [
+                "--health-check",
+                "--with-backend-check",
+                "--http-port",
+                "{http}",
+            ];
             start(side, &[&["-p", "{db}", &instance], &flags[..]].concat());
             let port = side.ports.http;
-            eventually("the HTTP server", || TcpStream::connect(("127.0.0.1", port)).ok());
+            eventually("the HTTP server", || {
+                TcpStream::connect(("127.0.0.1", port)).ok()
+            });
             side.is_ready();
             let answer = request("GET", port, "/startup");
             side.note("/startup", answer.split(' ').next().unwrap_or_default());
@@ -339,9 +385,19 @@ fn families(metrics: &str) -> Vec<String> {
 
 #[test]
 fn metrics() {
-    for (scenario, flags) in [("metrics", &[][..]), ("namespace", &["--prometheus-namespace", "ns"])] {
+    for (scenario, flags) in [
+        ("metrics", &[][..]),
+        ("namespace", &["--prometheus-namespace", "ns"]),
+    ] {
         compare(scenario, |side| {
-            let common = ["-p", "{db}", "--prometheus", "--http-port", "{http}", PRIMARY];
+            let common = [
+                "-p",
+                "{db}",
+                "--prometheus",
+                "--http-port",
+                "{http}",
+                PRIMARY,
+            ];
             let nobody = format!("{CLUSTER}/instances/nobody");
             start(side, &[&common[..], &[&nobody], flags].concat());
             side.is_ready();
@@ -410,17 +466,24 @@ fn logs_in_json() {
 
 #[test]
 fn quiet() {
-    for (scenario, flags) in [("quiet", &["--quiet"][..]), ("quiet JSON", &["--quiet", "-l"])] {
+    for (scenario, flags) in [
+        ("quiet", &["--quiet"][..]),
+        ("quiet JSON", &["--quiet", "-l"]),
+    ] {
         compare(scenario, |side| {
             let nobody = format!("{CLUSTER}/instances/nobody");
             start(side, &[&["-p", "{db}", &nobody], flags].concat());
             let port = side.ports.database;
-            eventually("the listener", || TcpStream::connect(("127.0.0.1", port)).ok());
+            eventually("the listener", || {
+                TcpStream::connect(("127.0.0.1", port)).ok()
+            });
             side.complains("failed to connect to instance");
             terminate(side);
             // JSON is told by its first character.
             let first = side.lines.iter().map(|(_, line)| line.starts_with('{'));
-            let forms: Vec<_> = first.map(|json| if json { "JSON" } else { "text" }).collect();
+            let forms: Vec<_> = first
+                .map(|json| if json { "JSON" } else { "text" })
+                .collect();
             side.note("form", forms.join(" "));
             side.lines.clear();
         });
@@ -433,8 +496,28 @@ fn ports_that_are_taken() {
         ("port taken", &["-p", "{db}", PRIMARY][..]),
         ("port negative", &["-p", "-5", PRIMARY]),
         ("port large", &["-p", "70000", PRIMARY]),
-        ("HTTP taken", &["-p", "{admin}", "--health-check", "--http-port", "{db}", PRIMARY]),
-        ("admin taken", &["-p", "{http}", "--quitquitquit", "--admin-port", "{db}", PRIMARY]),
+        (
+            "HTTP taken",
+            &[
+                "-p",
+                "{admin}",
+                "--health-check",
+                "--http-port",
+                "{db}",
+                PRIMARY,
+            ],
+        ),
+        (
+            "admin taken",
+            &[
+                "-p",
+                "{http}",
+                "--quitquitquit",
+                "--admin-port",
+                "{db}",
+                PRIMARY,
+            ],
+        ),
     ] {
         compare(scenario, |side| {
             let _taken = TcpListener::bind(("127.0.0.1", side.ports.database)).expect("it is free");
@@ -479,7 +562,10 @@ fn a_client_that_stays() {
     for (scenario, flags) in [
         ("stays", &["--max-sigterm-delay", "100ms"][..]),
         ("cut off", &[]),
-        ("stays, zero", &["--max-sigterm-delay", "100ms", "--exit-zero-sigterm"]),
+        (
+            "stays, zero",
+            &["--max-sigterm-delay", "100ms", "--exit-zero-sigterm"],
+        ),
     ] {
         compare(scenario, |side| {
             start(side, &[&["-p", "{db}", PRIMARY], flags].concat());
@@ -495,14 +581,22 @@ fn a_client_that_stays() {
 #[test]
 fn a_client_that_leaves_in_time() {
     compare("leaves", |side| {
-        let flags = ["--max-sigterm-delay", "60s", "--health-check", "--http-port", "{http}"];
+        let flags = [
+            "--max-sigterm-delay",
+            "60s",
+            "--health-check",
+            "--http-port",
+            "{http}",
+        ];
         start(side, &[&["-p", "{db}", PRIMARY], &flags[..]].concat());
         side.is_ready();
         let client = logged_in(side);
         side.signal("TERM");
         let (http, database) = (side.ports.http, side.ports.database);
         eventually("readiness to fall", || {
-            request("GET", http, "/readiness").starts_with("503").then_some(())
+            request("GET", http, "/readiness")
+                .starts_with("503")
+                .then_some(())
         });
         side.note_http("GET", http, "/readiness");
         side.note_http("GET", http, "/startup");
@@ -517,10 +611,22 @@ fn a_client_that_leaves_in_time() {
 
 #[test]
 fn a_delay_before_the_end() {
-    for (scenario, flags) in [("delay", &[][..]), ("delay, zero", &["--exit-zero-sigterm"])] {
+    for (scenario, flags) in [
+        ("delay", &[][..]),
+        ("delay, zero", &["--exit-zero-sigterm"]),
+    ] {
         compare(scenario, |side| {
-            let common = ["--min-sigterm-delay", "3s", "--health-check", "--http-port", "{http}"];
-            start(side, &[&["-p", "{db}", PRIMARY], &common[..], flags].concat());
+            let common = [
+                "--min-sigterm-delay",
+                "3s",
+                "--health-check",
+                "--http-port",
+                "{http}",
+            ];
+            start(
+                side,
+                &[&["-p", "{db}", PRIMARY], &common[..], flags].concat(),
+            );
             side.is_ready();
             side.signal("TERM");
             side.says("Shutting down");
@@ -535,14 +641,20 @@ fn a_delay_before_the_end() {
 
 #[test]
 fn systemd_is_told() {
-    for (scenario, words) in [("systemd", &["-p", "{db}"][..]), ("systemd, no", &["-p", "-5"])] {
+    for (scenario, words) in [
+        ("systemd", &["-p", "{db}"][..]),
+        ("systemd, no", &["-p", "-5"]),
+    ] {
         compare(scenario, |side| {
             let socket = side.path().join("notify");
             let notified = UnixDatagram::bind(&socket).expect("the directory is writable");
             notified
                 .set_read_timeout(Some(Duration::from_secs(30)))
                 .expect("the deadline is not zero");
-            side.set("NOTIFY_SOCKET", socket.to_str().expect("a temporary path is UTF-8"));
+            side.set(
+                "NOTIFY_SOCKET",
+                socket.to_str().expect("a temporary path is UTF-8"),
+            );
             start(side, &[words, &[PRIMARY]].concat());
             let mut message = [0; 256];
             let length = notified.recv(&mut message).expect("it tells");
@@ -564,12 +676,17 @@ fn logged_in(side: &Side) -> Client {
     use std::io::Write;
     let mut stream = TcpStream::connect(("127.0.0.1", side.ports.database)).expect("it listens");
     let parameters = format!("user\0{}\0database\0postgres\0\0", PASSWORD.role());
-    let mut packet = u32::try_from(8 + parameters.len()).expect("it is short").to_be_bytes().to_vec();
+    let mut packet = u32::try_from(8 + parameters.len())
+        .expect("it is short")
+        .to_be_bytes()
+        .to_vec();
     packet.extend(196_608_u32.to_be_bytes());
     packet.extend(parameters.as_bytes());
     stream.write_all(&packet).expect("it reads");
     let mut tag = [0; 1];
-    stream.read_exact(&mut tag).expect("the server asks for the password");
+    stream
+        .read_exact(&mut tag)
+        .expect("the server asks for the password");
     assert_eq!(&tag, b"R");
     Client(stream)
 }

@@ -256,7 +256,12 @@ impl Process {
     fn waits_for(&self, lines: &Arc<Mutex<Vec<String>>>, text: &str) {
         let both = || format!("{:#?}{:#?}", lock(&self.out), lock(&self.err));
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            eventually(text, || lock(lines).iter().any(|line| line.contains(text)).then_some(()));
+            eventually(text, || {
+                lock(lines)
+                    .iter()
+                    .any(|line| line.contains(text))
+                    .then_some(())
+            });
         }));
         assert!(found.is_ok(), "{text:?} was not said: {}", both());
     }
@@ -303,10 +308,16 @@ pub(super) fn request(method: &str, port: u16, path: &str) -> String {
         .set_read_timeout(Some(DEADLINE))
         .expect("the deadline is not zero");
     let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
-    let length = if method == "POST" { "Content-Length: 0\r\n" } else { "" };
+    let length = if method == "POST" {
+        "Content-Length: 0\r\n"
+    } else {
+        ""
+    };
     write!(stream, "{head}{length}Connection: close\r\n\r\n").expect("it reads");
     let mut response = String::new();
-    stream.read_to_string(&mut response).expect("it answers and closes");
+    stream
+        .read_to_string(&mut response)
+        .expect("it answers and closes");
     let (head, body) = response.split_once("\r\n\r\n").expect("it is HTTP");
     let status = head.split(' ').nth(1).unwrap_or_default();
     let kind = head.lines().find_map(|line| {
@@ -330,8 +341,12 @@ fn listening(pid: u32) -> BTreeSet<String> {
     let table = |name: &str| {
         let text = fs::read_to_string(format!("/proc/{pid}/net/{name}")).unwrap_or_default();
         let rows = text.lines().skip(1);
-        rows.map(|row| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-            .collect::<Vec<_>>()
+        rows.map(|row| {
+            row.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect::<Vec<_>>()
     };
     let mut found = BTreeSet::new();
     for row in table("tcp").into_iter().chain(table("tcp6")) {
@@ -355,7 +370,9 @@ fn address(text: &str) -> String {
     let port = u16::from_str_radix(port, 16).expect("it is a number");
     let words = host.as_bytes().chunks(8).map(|word| {
         let word = std::str::from_utf8(word).expect("it is ASCII");
-        u32::from_str_radix(word, 16).expect("it is a number").to_ne_bytes()
+        u32::from_str_radix(word, 16)
+            .expect("it is a number")
+            .to_ne_bytes()
     });
     let bytes: Vec<u8> = words.flatten().collect();
     match <[u8; 4]>::try_from(bytes.as_slice()) {
