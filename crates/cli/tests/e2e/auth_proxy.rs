@@ -4,6 +4,7 @@
 mod table;
 
 mod accepted;
+mod completion;
 mod scenarios;
 mod side;
 mod wanted;
