@@ -1,6 +1,5 @@
 //! DNS names that stand for instances: the TXT record holds the URI.
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,16 +81,6 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Fixed answers.
-impl Resolve for HashMap<String, Vec<String>> {
-    fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, ResolveError>> {
-        let found = self.get(name).cloned();
-        Box::pin(std::future::ready(
-            found.ok_or_else(|| "no such name".into()),
-        ))
-    }
-}
-
 /// The instance that a name leads to: of its values in alphabetical order the first that is a URI.
 pub(crate) async fn look_up(
     resolver: &Arc<dyn Resolve>,
@@ -118,9 +107,22 @@ pub(crate) async fn look_up(
 mod tests {
     use super::*;
 
+    /// The values of db.example.
+    struct Fixed(Vec<String>);
+
+    impl Resolve for Fixed {
+        fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, ResolveError>> {
+            let found = (name == "db.example").then(|| self.0.clone());
+            Box::pin(std::future::ready(
+                found.ok_or_else(|| "no such name".into()),
+            ))
+        }
+    }
+
     fn resolver(values: &[&str]) -> Arc<dyn Resolve> {
-        let values = values.iter().map(|&value| value.to_owned()).collect();
-        Arc::new(HashMap::from([("db.example".to_owned(), values)]))
+        Arc::new(Fixed(
+            values.iter().map(|&value| value.to_owned()).collect(),
+        ))
     }
 
     #[tokio::test]

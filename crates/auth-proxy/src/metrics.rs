@@ -307,7 +307,9 @@ impl InstanceMetrics {
             let theirs = &self.metrics.original.bytes_sent;
             [theirs.with_label_values(&[&self.short]), ours]
         });
-        counters.iter().for_each(|counter| counter.inc_by(bytes));
+        for counter in counters {
+            counter.inc_by(bytes);
+        }
     }
 
     pub(crate) fn received(&self, bytes: u64) {
@@ -320,7 +322,9 @@ impl InstanceMetrics {
             let theirs = &self.metrics.original.bytes_received;
             [theirs.with_label_values(&[&self.short]), ours]
         });
-        counters.iter().for_each(|counter| counter.inc_by(bytes));
+        for counter in counters {
+            counter.inc_by(bytes);
+        }
     }
 }
 

@@ -112,7 +112,7 @@ impl Proxy {
         hooks: Hooks,
     ) -> Result<Self, StartError> {
         let (stop, stops) = StopHandle::new();
-        Ok(Self::start_stoppable(settings, logger, hooks, stop, stops).await?)
+        Self::start_stoppable(settings, logger, hooks, stop, stops).await
     }
 
     /// As [`start`](Self::start), with a handle that was made before.

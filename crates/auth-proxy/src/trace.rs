@@ -6,7 +6,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use crate::log::Logger;
 
@@ -42,14 +42,15 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LibraryLog {
         let target = event.metadata().target();
         let is_warning = *event.metadata().level() <= Level::WARN;
         let is_serve = target.starts_with("querycop_serve");
-        if !(is_serve && is_warning) && !self.logger.has_debug() {
+        let is_trouble = is_serve && is_warning;
+        if !is_trouble && !self.logger.has_debug() {
             return;
         }
         let mut line = String::new();
         for span in context
             .event_scope(event)
             .into_iter()
-            .flat_map(|scope| scope.from_root())
+            .flat_map(Scope::from_root)
         {
             let extensions = span.extensions();
             let fields = extensions
@@ -60,7 +61,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LibraryLog {
         let mut text = Text::default();
         event.record(&mut text);
         let _ = write!(line, "{}{}", text.message, text.fields);
-        if is_serve && is_warning {
+        if is_trouble {
             self.logger.error(line);
         } else {
             self.logger.debug(line);
