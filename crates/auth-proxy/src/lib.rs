@@ -25,6 +25,7 @@ mod session;
 mod settings;
 mod shutdown;
 mod systemd;
+mod telemetry;
 mod trace;
 
 pub use dns::{Resolve, ResolveError, SystemResolver};

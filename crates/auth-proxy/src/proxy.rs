@@ -29,7 +29,7 @@ use crate::reload::Watch;
 use crate::session::Sessions;
 use crate::shutdown::{StopHandle, Stops, drain};
 use crate::systemd::{Phase, notify};
-use crate::{Instance, Settings, StartUpCheck, Trigger};
+use crate::{Instance, Settings, StartUpCheck, Trigger, telemetry};
 
 /// Reads the instances again; the error is a line for the log.
 pub type Reload = dyn Fn() -> Result<Vec<Instance>, String> + Send + Sync;
@@ -417,6 +417,9 @@ fn prologue(settings: &Settings, logger: &Logger) {
         ));
     }
     for notice in &settings.notices {
+        logger.info(notice);
+    }
+    for notice in telemetry::notices(&settings.telemetry) {
         logger.info(notice);
     }
     if let Some(endpoint) = &settings.admin_endpoint {

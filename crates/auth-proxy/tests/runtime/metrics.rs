@@ -38,8 +38,6 @@ fn names_and_labels_are_the_original_s_and_ours_stand_beside_them() {
 
     proxy.psql(0).query("SELECT 1");
     proxy.psql(1).run("SELECT 1").expect_failure();
-    let (full, full_gone) = (uri(PRIMARY), uri(GONE));
-    let (full, full_gone) = (full.as_str(), full_gone.as_str());
     eventually_sample(
         &proxy,
         "ns_alloydbconn_open_connections",
@@ -47,64 +45,62 @@ fn names_and_labels_are_the_original_s_and_ours_stand_beside_them() {
         "0",
     );
     let (_, metrics) = proxy.get("/metrics");
+    theirs(&metrics);
+    ours(&metrics);
+    proxy.stop();
+}
+
+fn assert_sample(metrics: &str, name: &str, labels: &[&str], expected: &str) {
+    let found = sample(metrics, name, labels);
+    assert_eq!(
+        found.as_deref(),
+        Some(expected),
+        "{name} {labels:?}\n{metrics}"
+    );
+}
+
+fn theirs(metrics: &str) {
     let is = |name: &str, labels: &[&str], expected: &str| {
-        let found = sample(&metrics, name, labels);
-        assert_eq!(
-            found.as_deref(),
-            Some(expected),
-            "{name} {labels:?}\n{metrics}"
-        );
+        assert_sample(metrics, &format!("ns_alloydbconn_{name}"), labels, expected);
     };
+    let (full, full_gone) = (uri(PRIMARY), uri(GONE));
+    let (full, full_gone) = (full.as_str(), full_gone.as_str());
+    let short = "alloydb_instance=\"p.l.c.primary\"";
+    is("dial_latency_count", &["alloydb_dialer_id=\"", full], "1");
+    is("dial_latency_bucket", &[full, "le=\"30000\""], "1");
     is(
-        "ns_alloydbconn_dial_latency_count",
-        &["alloydb_dialer_id=\"", full],
-        "1",
-    );
-    is(
-        "ns_alloydbconn_dial_latency_bucket",
-        &[full, "le=\"30000\""],
-        "1",
-    );
-    is(
-        "ns_alloydbconn_dial_failure_count",
+        "dial_failure_count",
         &["alloydb_dialer_id=\"", full_gone],
         "1",
     );
-    is(
-        "ns_alloydbconn_refresh_success_count",
-        &["alloydb_instance=\"p.l.c.primary\""],
-        "1",
-    );
+    is("refresh_success_count", &[short], "1");
     for name in ["ns_alloydbconn_bytes_sent", "ns_alloydbconn_bytes_received"] {
-        assert!(
-            sample(&metrics, name, &["p.l.c.primary"]).is_some(),
-            "{metrics}"
-        );
+        assert!(sample(metrics, name, &[short]).is_some(), "{metrics}");
     }
+}
+
+fn ours(metrics: &str) {
+    let is = |name: &str, labels: &[&str], expected: &str| {
+        assert_sample(
+            metrics,
+            &format!("ns_alloydb_auth_proxy_{name}"),
+            labels,
+            expected,
+        );
+    };
     let primary = "instance=\"p.l.c.primary\"";
-    is("ns_alloydb_auth_proxy_connections_total", &[primary], "1");
-    is("ns_alloydb_auth_proxy_open_connections", &[primary], "0");
-    is("ns_alloydb_auth_proxy_max_connections", &[], "7");
+    is("connections_total", &[primary], "1");
+    is("open_connections", &[primary], "0");
+    is("max_connections", &[], "7");
+    is("dials_total", &[primary, "success"], "1");
+    is("listening", &[primary], "1");
     is(
-        "ns_alloydb_auth_proxy_dials_total",
-        &[primary, "success"],
-        "1",
-    );
-    is("ns_alloydb_auth_proxy_listening", &[primary], "1");
-    is(
-        "ns_alloydb_auth_proxy_connections_refused_total",
+        "connections_refused_total",
         &["p.l.c.gone", "reason=\"dial\""],
         "1",
     );
-    let expiry = sample(
-        &metrics,
-        "ns_alloydb_auth_proxy_certificate_expiry_timestamp_seconds",
-        &[primary],
-    );
-    let expiry: f64 = expiry
-        .expect("there is a certificate")
-        .parse()
-        .expect("it is a number");
+    let name = "ns_alloydb_auth_proxy_certificate_expiry_timestamp_seconds";
+    let expiry = sample(metrics, name, &[primary]).expect("there is a certificate");
+    let expiry: f64 = expiry.parse().expect("it is a number");
     assert!(expiry > 1.7e9, "{expiry}");
-    proxy.stop();
 }

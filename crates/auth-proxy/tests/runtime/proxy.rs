@@ -189,10 +189,12 @@ pub(crate) fn try_start(settings: Settings, hooks: Hooks) -> Result<Running, Str
 impl Running {
     /// The port of a listener, by its position.
     pub(crate) fn port(&self, position: usize) -> u16 {
-        match &self.endpoints[position].1 {
-            Endpoint::Tcp(addr) => addr.port(),
-            Endpoint::Unix(path) => panic!("{} has no port", path.display()),
-        }
+        let endpoint = &self.endpoints[position].1;
+        let port = endpoint
+            .to_string()
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
+        port.expect("it is TCP")
     }
 
     /// psql as the role with a password, through a listener.

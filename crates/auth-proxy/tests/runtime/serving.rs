@@ -3,19 +3,18 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
-use querycop_auth_proxy::Refresh;
+use querycop_auth_proxy::{Hooks, Refresh};
 use querycop_testkit::wait::eventually;
+use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
 
-use crate::lab::{APP_ROLE, POOL, PRIMARY, ROLE, lab};
+use crate::lab::{APP_ROLE, PASSWORD, POOL, PRIMARY, ROLE, lab};
 use crate::proxy::{instance, settings, start, try_start, worker};
 
 #[test]
 fn a_client_reaches_its_instance_and_the_log_tells_of_it() {
     let proxy = start(settings([instance(PRIMARY), instance(POOL)]));
-    assert_eq!(
-        proxy.psql(0).query("SELECT current_user"),
-        ROLE
-    );
+    assert_eq!(proxy.psql(0).query("SELECT current_user"), ROLE);
     assert_eq!(proxy.psql(1).query("SHOW transaction_read_only"), "on");
     let (first, second) = (proxy.port(0), proxy.port(1));
     proxy.wait_for_out("[p.l.c.pool] client closed the connection");
@@ -52,25 +51,31 @@ fn iam_login_is_each_instance_s_own() {
     proxy.stop();
 }
 
-#[test]
-fn a_cancel_reaches_the_instance() {
+#[tokio::test]
+async fn a_cancel_reaches_the_instance() {
     let proxy = start(settings([instance(PRIMARY)]));
-    let port = proxy.port(0);
-    let canceller = std::thread::spawn(move || {
-        let sleeper = worker("127.0.0.1", port).option("application_name", "sleeper");
-        sleeper.run("SELECT pg_sleep(600)")
-    });
-    let asleep = "SELECT pid FROM pg_stat_activity \
-                  WHERE application_name = 'sleeper' AND wait_event = 'PgSleep'";
-    eventually("the statement to sleep", || {
-        (!lab().postgres.psql(asleep).is_empty()).then_some(())
-    });
-    // The connection that a cancel comes over is one like any other: here it is the server that is
-    // asked, over a session of its own, since psql can't be interrupted from within a test.
-    lab().postgres.psql(&format!("SELECT pg_cancel_backend(pid) FROM ({asleep}) AS sleeping"));
-    let output = canceller.join().expect("it doesn't panic");
-    let text = output.expect_failure();
-    assert!(text.contains("canceling statement due to user request"), "{text}");
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host("127.0.0.1")
+        .port(proxy.port(0))
+        .user(ROLE)
+        .password(PASSWORD);
+    let (client, connection) = config.dbname("postgres").connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let cancel = async {
+        let asleep = "SELECT 1 FROM pg_stat_activity \
+                      WHERE wait_event = 'PgSleep' AND query = 'SELECT pg_sleep(601)'";
+        let wait = || {
+            eventually("the statement to sleep", || {
+                (!lab().postgres.psql(asleep).is_empty()).then_some(())
+            });
+        };
+        tokio::task::spawn_blocking(wait).await.unwrap();
+        client.cancel_token().cancel_query(NoTls).await.unwrap();
+    };
+    let (slept, ()) = tokio::join!(client.batch_execute("SELECT pg_sleep(601)"), cancel);
+    assert_eq!(slept.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));
+    drop(client);
     proxy.stop();
 }
 
@@ -130,7 +135,7 @@ fn a_port_that_is_taken_ends_the_start_and_frees_what_was_opened() {
         address: [127, 0, 0, 1].into(),
         port: proxy.port(0).into(),
     };
-    let failed = try_start(settings([instance(PRIMARY), taken]), Default::default());
+    let failed = try_start(settings([instance(PRIMARY), taken]), Hooks::default());
     let error = failed.err().expect("the port is taken");
     let expected = "unable to start: [p.l.c.pool] Unable to mount socket: listening on 127.0.0.1:";
     assert!(error.starts_with(expected), "{error}");
@@ -147,6 +152,6 @@ fn an_idle_client_that_goes_is_noticed() {
             .contains("client closed the connection")
             .then_some(())
     });
-    assert!(lab().emulator.sessions().len() > 0);
+    assert!(!lab().emulator.sessions().is_empty());
     proxy.stop();
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloydb_emulator::{ApiFailure, ApiMethod, Fault};
-use querycop_auth_proxy::StartUpCheck;
+use querycop_auth_proxy::{Hooks, StartUpCheck};
 
 use crate::lab::{GONE, LATE, PRIMARY, lab, uri};
 use crate::proxy::{instance, settings, start, try_start};
@@ -31,7 +31,7 @@ fn a_test_that_passes_is_told() {
 fn a_test_that_fails_ends_the_start() {
     let mut tested = settings([instance(GONE), instance(PRIMARY)]);
     tested.start_up_check = StartUpCheck::Once;
-    let error = try_start(tested, Default::default())
+    let error = try_start(tested, Hooks::default())
         .err()
         .expect("nobody is there");
     assert!(
@@ -71,7 +71,7 @@ fn a_check_that_never_passes_ends_the_start() {
     tested.start_up_check = StartUpCheck::Retry {
         timeout: Duration::from_millis(1),
     };
-    try_start(tested, Default::default())
+    try_start(tested, Hooks::default())
         .err()
         .expect("nobody is there");
 }

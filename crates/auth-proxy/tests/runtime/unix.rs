@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use querycop_auth_proxy::{Bind, Instance};
+use querycop_auth_proxy::{Bind, Hooks, Instance};
 
 use crate::lab::PRIMARY;
 use crate::proxy::{instance, settings, start, worker_at};
@@ -43,7 +43,7 @@ fn a_socket_that_a_dead_process_left_is_no_obstacle_and_a_live_one_is() {
     let socket = directory.join(".s.PGSQL.5432");
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     let proxy = start(settings([at(&directory)]));
-    let second = crate::proxy::try_start(settings([at(&directory)]), Default::default());
+    let second = crate::proxy::try_start(settings([at(&directory)]), Hooks::default());
     assert!(
         second
             .err()
