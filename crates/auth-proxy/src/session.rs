@@ -156,7 +156,16 @@ impl Accepted {
             current: self.current.as_ref(),
         };
         let (mut client, first) = door.negotiate(socket).await?;
-        match door.dial().await {
+        let dialled = tokio::select! {
+            biased;
+            dialled = door.dial() => dialled,
+            () = client.left_unheard(), if first.is_empty() => {
+                let label = self.target.label();
+                self.sessions.logger.info(format_args!("[{label}] client closed the connection"));
+                return None;
+            }
+        };
+        match dialled {
             Ok((server, current)) => Some(Connected {
                 client,
                 server,
