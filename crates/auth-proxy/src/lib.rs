@@ -16,6 +16,7 @@ mod meter;
 mod metrics;
 
 mod opening;
+mod places;
 mod proxy;
 mod refusal;
 mod relay;

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::client_tls::{Client, Negotiated};
 use crate::instance::{Current, Target};
 use crate::log::{Logger, chain};
-use crate::metrics::{InstanceMetrics, Metrics, Open, Place, Places, Refused};
+use crate::metrics::{InstanceMetrics, Metrics, Open, Refused};
+use crate::places::{Place, Places};
 use crate::refusal::Refusal;
 use crate::relay::{Break, End, relay};
 
