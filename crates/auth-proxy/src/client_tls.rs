@@ -227,7 +227,7 @@ impl Client {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -207,25 +207,29 @@ mod tests {
         let endpoint = format!("http://{}/", listener.local_addr().unwrap());
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            while let Ok((mut client, _)) = listener.accept() {
-                let mut request = BufReader::new(client.try_clone().unwrap());
-                let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
-                request.read_line(&mut first).unwrap();
-                while request.read_line(&mut line).unwrap() > 2 {
-                    if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                        length = value.trim().parse().unwrap();
-                    }
-                    line.clear();
-                }
-                request.read_exact(&mut vec![0; length]).unwrap();
-                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                client.write_all(answer).unwrap();
-                if tell.send(first).is_err() {
+            while let Ok((client, _)) = listener.accept() {
+                if tell.send(answer(client).unwrap()).is_err() {
                     return;
                 }
             }
         });
         (endpoint, told)
+    }
+
+    /// Reads a request, answers it, and returns its first line.
+    fn answer(mut client: std::net::TcpStream) -> std::io::Result<String> {
+        let mut request = BufReader::new(client.try_clone()?);
+        let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
+        request.read_line(&mut first)?;
+        while request.read_line(&mut line)? > 2 {
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            line.clear();
+        }
+        request.read_exact(&mut vec![0; length])?;
+        client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        Ok(first)
     }
 
     #[test]
