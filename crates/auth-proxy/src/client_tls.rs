@@ -217,6 +217,20 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, MaterialErr
     Ok(found)
 }
 
+impl Client {
+    /// Ready when the client has gone without a word: a port that is only looked at, as probes do,
+    /// needs no instance. One that has said something may want to be served all the same, as a
+    /// cancel request does. Cancel safe.
+    pub(crate) async fn left_unheard(&self) {
+        if let Self::Plain(Socket::Tcp(stream)) = self
+            && matches!(stream.peek(&mut [0]).await, Ok(0) | Err(_))
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
 // === impl AsyncRead, AsyncWrite for Client ===
 
 impl AsyncRead for Client {

@@ -124,7 +124,8 @@ pub(crate) fn announce(settings: &Settings, logger: &Logger) {
         }
         Credential::Token(_) => logger.info(format_args!("{doing} OAuth2 token")),
         Credential::File(path) => {
-            logger.info(format_args!("{doing} the credentials file at {path:?}"));
+            let path = path.display();
+            logger.info(format_args!("{doing} the credentials file at \"{path}\""));
         }
         Credential::Json(_) => {
             logger.info(format_args!(

@@ -1,13 +1,13 @@
 //! DNS names that stand for instances: the TXT record holds the URI.
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alloydb_connector::{BoxFuture, InstanceUri};
-use hickory_resolver::TokioResolver;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -70,7 +70,12 @@ impl SystemResolver {
 }
 
 async fn build() -> Result<TokioResolver, ResolveError> {
-    let mut builder = TokioResolver::builder_tokio()?;
+    finish(TokioResolver::builder_tokio()?)
+}
+
+fn finish(
+    mut builder: ResolverBuilder<TokioRuntimeProvider>,
+) -> Result<TokioResolver, ResolveError> {
     // How often is asked is the user's choice: an answer that is kept would make it longer.
     builder.options_mut().cache_size = 0;
     Ok(builder.build()?)
@@ -79,16 +84,6 @@ async fn build() -> Result<TokioResolver, ResolveError> {
 impl Resolve for SystemResolver {
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, ResolveError>> {
         Box::pin(self.look_up(name))
-    }
-}
-
-/// Fixed answers.
-impl Resolve for HashMap<String, Vec<String>> {
-    fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, ResolveError>> {
-        let found = self.get(name).cloned();
-        Box::pin(std::future::ready(
-            found.ok_or_else(|| "no such name".into()),
-        ))
     }
 }
 
@@ -116,11 +111,26 @@ pub(crate) async fn look_up(
 
 #[cfg(test)]
 mod tests {
+    use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+
     use super::*;
 
+    /// The values of db.example.
+    struct Fixed(Vec<String>);
+
+    impl Resolve for Fixed {
+        fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, ResolveError>> {
+            let found = (name == "db.example").then(|| self.0.clone());
+            Box::pin(std::future::ready(
+                found.ok_or_else(|| "no such name".into()),
+            ))
+        }
+    }
+
     fn resolver(values: &[&str]) -> Arc<dyn Resolve> {
-        let values = values.iter().map(|&value| value.to_owned()).collect();
-        Arc::new(HashMap::from([("db.example".to_owned(), values)]))
+        Arc::new(Fixed(
+            values.iter().map(|&value| value.to_owned()).collect(),
+        ))
     }
 
     #[tokio::test]
@@ -145,5 +155,57 @@ mod tests {
             crate::log::chain(&error),
             "the TXT record of other can't be looked up: no such name"
         );
+    }
+
+    /// The answer to a question for TXT: one record of two strings.
+    fn answer(query: &[u8], parts: [&str; 2]) -> Vec<u8> {
+        // The question ends with the name's empty label, its type and its class.
+        let name = query[12..]
+            .iter()
+            .position(|byte| *byte == 0)
+            .expect("it has a name");
+        let mut answer = query[..12 + name + 5].to_vec();
+        // It is an answer, to a question that wanted recursion; one question, one answer.
+        answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+        // The question's name, TXT, IN, to be kept for a minute.
+        answer.extend(b"\xc0\x0c\0\x10\0\x01\0\0\0\x3c");
+        let length = parts.iter().map(|part| part.len() + 1).sum::<usize>();
+        answer.extend(u16::try_from(length).expect("it is short").to_be_bytes());
+        for part in parts {
+            answer.push(u8::try_from(part.len()).expect("it is short"));
+            answer.extend(part.as_bytes());
+        }
+        answer
+    }
+
+    #[tokio::test]
+    async fn strings_of_a_record_are_joined_and_nothing_is_kept() {
+        let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut connection = ConnectionConfig::udp();
+        connection.port = server.local_addr().unwrap().port();
+        let server_config = NameServerConfig::new([127, 0, 0, 1].into(), true, vec![connection]);
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server_config]);
+        let provider = TokioRuntimeProvider::default();
+        let builder = TokioResolver::builder_with_config(config, provider);
+        let resolver = SystemResolver {
+            resolver: OnceCell::new_with(Some(finish(builder).unwrap())),
+        };
+        let resolver: Arc<dyn Resolve> = Arc::new(resolver);
+        let serve = tokio::spawn(async move {
+            for instance in ["/instances/i", "/instances/j"] {
+                let mut query = [0; 512];
+                let (length, client) = server.recv_from(&mut query).await.unwrap();
+                let parts = ["projects/p/locations/l/clusters/c", instance];
+                server
+                    .send_to(&answer(&query[..length], parts), client)
+                    .await
+                    .unwrap();
+            }
+        });
+        for instance in ["i", "j"] {
+            let found = look_up(&resolver, "db.example").await.unwrap();
+            assert_eq!(found.instance(), instance);
+        }
+        serve.await.unwrap();
     }
 }

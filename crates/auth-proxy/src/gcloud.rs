@@ -25,7 +25,7 @@ const ARGUMENTS: [&str; 6] = [
 ];
 
 /// It starts an interpreter and may ask Google for a token.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A token is fetched anew when it has no more than this to live: longer than a dial takes.
 const RESERVE: Duration = Duration::from_mins(5);

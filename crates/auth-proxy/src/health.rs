@@ -12,7 +12,8 @@ use crate::http_server::{Answer, Handler, not_found, text, typed};
 use crate::instance::Target;
 use crate::listeners::Skipped;
 use crate::log::Logger;
-use crate::metrics::{Metrics, Places};
+use crate::metrics::Metrics;
+use crate::places::Places;
 
 /// The content type of the text format, as the original has it.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";

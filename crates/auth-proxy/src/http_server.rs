@@ -142,6 +142,8 @@ async fn converse<H: Handler>(socket: Socket, handler: Arc<H>, _place: OwnedSema
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        // As Go writes them: some scripts look for the names as they are.
+        .title_case_headers(true)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_FIELDS)
         .serve_connection(TokioIo::new(socket), service);

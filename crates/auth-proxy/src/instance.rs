@@ -20,7 +20,6 @@ use crate::{FailedInstance, Identity, Instance, InstanceName};
 /// Where the clients of a listener are led.
 pub(crate) struct Target {
     label: String,
-    name: InstanceName,
     dialer: Dialer,
     options: DialOptions,
     acceptor: Option<Acceptor>,
@@ -75,7 +74,6 @@ impl Workshop {
         };
         let target = Target {
             label: label(&instance.name),
-            name: instance.name.clone(),
             dialer,
             options: DialOptions::new()
                 .ip_type(instance.ip_type)
@@ -151,11 +149,6 @@ impl Target {
     /// How the log calls it.
     pub(crate) fn label(&self) -> &str {
         &self.label
-    }
-
-    /// Its name as it was given.
-    pub(crate) fn name(&self) -> &InstanceName {
-        &self.name
     }
 
     /// TLS toward its clients.

@@ -19,6 +19,7 @@ mod log;
 mod meter;
 mod metrics;
 mod opening;
+mod places;
 mod proxy;
 mod refusal;
 mod relay;
@@ -29,6 +30,7 @@ mod settings;
 mod shutdown;
 mod shutdown_command;
 mod systemd;
+mod telemetry;
 mod trace;
 mod wait;
 

@@ -156,10 +156,18 @@ impl Listeners {
         }
         let mut old = std::mem::take(&mut self.entries);
         let mut kept = Vec::new();
-        let mut new = Vec::new();
+        // First each instance's own socket, then one that another gives up.
+        let mut others = Vec::new();
         for instance in instances {
-            match position(&old, &instance) {
-                Some(position) => kept.push((old.swap_remove(position), instance)),
+            match old.iter().position(|entry| is_own(entry, &instance)) {
+                Some(position) => kept.push((old.remove(position), instance)),
+                None => others.push(instance),
+            }
+        }
+        let mut new = Vec::new();
+        for instance in others {
+            match old.iter().position(|entry| is_on_socket(entry, &instance)) {
+                Some(position) => kept.push((old.remove(position), instance)),
                 None => new.push(instance),
             }
         }
@@ -172,6 +180,10 @@ impl Listeners {
         for instance in new {
             // It is told there.
             let _ = self.add(instance).await;
+        }
+        // One that went may have had the name of one that stays.
+        for entry in &self.entries {
+            self.metrics().listening(entry.target.load().label(), true);
         }
         self.skipped.is_empty()
     }
@@ -284,14 +296,12 @@ impl Listeners {
     }
 }
 
-/// The entry that has the instance's socket: the instance's own rather than another's.
-fn position(entries: &[Entry], instance: &Instance) -> Option<usize> {
-    let on_socket = |entry: &Entry| entry.instance.bind == instance.bind;
-    let own = |entry: &Entry| on_socket(entry) && entry.instance.name == instance.name;
-    entries
-        .iter()
-        .position(own)
-        .or_else(|| entries.iter().position(on_socket))
+fn is_on_socket(entry: &Entry, instance: &Instance) -> bool {
+    entry.instance.bind == instance.bind
+}
+
+fn is_own(entry: &Entry, instance: &Instance) -> bool {
+    is_on_socket(entry, instance) && entry.instance.name == instance.name
 }
 
 fn is_same(one: &Instance, other: &Instance) -> bool {

@@ -24,12 +24,13 @@ use crate::instance::Workshop;
 use crate::listeners::{Listeners, ServeError, Serving};
 use crate::log::{Logger, chain};
 use crate::meter::meter;
-use crate::metrics::{Metrics, Outcome, Places};
+use crate::metrics::{Metrics, Outcome};
+use crate::places::Places;
 use crate::reload::Watch;
 use crate::session::Sessions;
 use crate::shutdown::{StopHandle, Stops, drain};
 use crate::systemd::{Phase, notify};
-use crate::{Instance, Settings, StartUpCheck, Trigger};
+use crate::{Instance, Settings, StartUpCheck, Trigger, telemetry};
 
 /// Reads the instances again; the error is a line for the log.
 pub type Reload = dyn Fn() -> Result<Vec<Instance>, String> + Send + Sync;
@@ -112,7 +113,7 @@ impl Proxy {
         hooks: Hooks,
     ) -> Result<Self, StartError> {
         let (stop, stops) = StopHandle::new();
-        Ok(Self::start_stoppable(settings, logger, hooks, stop, stops).await?)
+        Self::start_stoppable(settings, logger, hooks, stop, stops).await
     }
 
     /// As [`start`](Self::start), with a handle that was made before.
@@ -417,6 +418,9 @@ fn prologue(settings: &Settings, logger: &Logger) {
         ));
     }
     for notice in &settings.notices {
+        logger.info(notice);
+    }
+    for notice in telemetry::notices(&settings.telemetry) {
         logger.info(notice);
     }
     if let Some(endpoint) = &settings.admin_endpoint {

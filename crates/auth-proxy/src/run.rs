@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -13,6 +15,7 @@ use crate::log::Logger;
 use crate::proxy::{Hooks, Proxy, terminal};
 use crate::shutdown::{StopHandle, Trigger};
 use crate::systemd::{Phase, notify};
+use crate::telemetry::Exporting;
 use crate::trace::LibraryLog;
 
 /// The status of a proxy that could not start.
@@ -20,9 +23,22 @@ const FAILED: u8 = 1;
 
 /// Runs a proxy to its end; returns the exit status of the process. Call it once: it takes the
 /// process's signals and its log.
-pub fn run(settings: Settings, hooks: Hooks) -> u8 {
+pub fn run(settings: Settings, mut hooks: Hooks) -> u8 {
     let logger = Logger::standard(settings.logging);
-    let subscriber = tracing_subscriber::registry().with(LibraryLog::new(logger.clone()));
+    // Outside of a runtime, since it sends from threads of its own.
+    let exporting = match Exporting::start(&settings.telemetry, &settings.version) {
+        Ok(exporting) => exporting,
+        Err(error) => {
+            terminal(&logger, &error);
+            return FAILED;
+        }
+    };
+    hooks.meter = hooks.meter.or_else(|| exporting.meter());
+    let lines = LibraryLog::new(logger.clone());
+    let lines = lines.with_filter(filter_fn(LibraryLog::filter(&logger)));
+    let subscriber = tracing_subscriber::registry()
+        .with(lines)
+        .with(exporting.layer());
     // One that is there already stays.
     let _ = subscriber.try_init();
     let runtime = match Builder::new_current_thread().enable_all().build() {
@@ -35,6 +51,7 @@ pub fn run(settings: Settings, hooks: Hooks) -> u8 {
     let status = runtime.block_on(live(settings, &logger, hooks));
     // What still waits for somebody isn't waited for.
     runtime.shutdown_background();
+    exporting.end();
     status
 }
 

@@ -10,11 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::InstanceName;
 use crate::client_tls::{Client, Negotiated};
 use crate::instance::{Current, Target};
 use crate::log::{Logger, chain};
-use crate::metrics::{Metrics, Open, Place, Places, Refused};
+use crate::metrics::{InstanceMetrics, Metrics, Open, Refused};
+use crate::places::{Place, Places};
 use crate::refusal::Refusal;
 use crate::relay::{Break, End, relay};
 
@@ -36,23 +36,34 @@ pub(crate) struct Sessions {
     cut: CancellationToken,
 }
 
-/// A client that was let in, or is to be told that it isn't.
+/// A client that was accepted: it has a place, or is to be told that there is none.
 pub(crate) struct Accepted {
     sessions: Arc<Sessions>,
     target: Arc<Target>,
     current: Option<Arc<Current>>,
     entry: Entry,
-    _open: Option<Open>,
 }
 
 enum Entry {
-    /// It has a place.
-    Place(Place),
-    /// The limit is reached.
-    Full {
-        limit: i64,
-        _permit: OwnedSemaphorePermit,
-    },
+    Admitted(Admission),
+    /// The limit is reached; the permit is for being told so.
+    Full(i64, OwnedSemaphorePermit),
+}
+
+/// A client's place, and that it is counted.
+struct Admission(
+    #[expect(dead_code, reason = "held until the client has gone")] (Place, Option<Open>),
+);
+
+/// A client with its instance.
+struct Connected {
+    client: Client,
+    server: Stream,
+    /// What the client has said already.
+    first: Box<[u8]>,
+    current: Arc<Current>,
+    label: Box<str>,
+    admission: Admission,
 }
 
 impl Sessions {
@@ -94,7 +105,10 @@ impl Sessions {
             metrics.accepted();
         }
         let entry = match (self.places.take(), self.places.limit()) {
-            (Some(place), _) => Entry::Place(place),
+            (Some(place), _) => {
+                let open = metrics.map(InstanceMetrics::open);
+                Entry::Admitted(Admission((place, open)))
+            }
             (None, limit) => {
                 let limit = limit.unwrap_or_default();
                 self.logger.info(format_args!(
@@ -103,15 +117,12 @@ impl Sessions {
                 if let Some(metrics) = metrics {
                     metrics.refused(Refused::Limit);
                 }
-                let _permit = Arc::clone(&self.refused).try_acquire_owned().ok()?;
-                Entry::Full { limit, _permit }
+                Entry::Full(limit, Arc::clone(&self.refused).try_acquire_owned().ok()?)
             }
         };
-        let is_in = matches!(entry, Entry::Place(_));
         Some(Accepted {
             sessions: Arc::clone(self),
             target: Arc::clone(target),
-            _open: metrics.filter(|_| is_in).map(|metrics| metrics.open()),
             current,
             entry,
         })
@@ -122,24 +133,136 @@ impl Accepted {
     /// Runs the session; whatever ends it is told to whom it concerns.
     pub(crate) async fn run(self, socket: Socket) {
         let sessions = Arc::clone(&self.sessions);
-        // What is in use while a client waits is large, and nothing of it is needed afterwards.
-        let serving = Box::pin(self.open(socket));
-        let Some(Opened {
+        // What is in use until the instance has answered is large, and not needed afterwards.
+        let connecting = Box::pin(self.connect(socket));
+        let connected = sessions.cut.run_until_cancelled(connecting).await;
+        if let Some(Some(connected)) = connected {
+            connected.serve(&sessions).await;
+        }
+    }
+
+    /// Leads the client to its instance, or tells it why not.
+    async fn connect(self, socket: Socket) -> Option<Connected> {
+        let admission = match self.entry {
+            Entry::Admitted(admission) => admission,
+            Entry::Full(limit, _permit) => {
+                let mut client = Client::Plain(socket);
+                Refusal::too_many(limit).tell(&mut client).await;
+                return None;
+            }
+        };
+        let door = Door {
+            sessions: &self.sessions,
+            target: &self.target,
+            current: self.current.as_ref(),
+        };
+        let (mut client, first) = door.negotiate(socket).await?;
+        let dialled = tokio::select! {
+            biased;
+            dialled = door.dial() => dialled,
+            () = client.left_unheard(), if first.is_empty() => {
+                let label = self.target.label();
+                self.sessions.logger.info(format_args!("[{label}] client closed the connection"));
+                return None;
+            }
+        };
+        match dialled {
+            Ok((server, current)) => Some(Connected {
+                client,
+                server,
+                first: first.into_boxed_slice(),
+                current,
+                label: self.target.label().into(),
+                admission,
+            }),
+            Err(refusal) => {
+                // Its place is free already: who comes next need not wait for the news to be read.
+                drop(admission);
+                if first.is_empty() {
+                    refusal.tell(&mut client).await;
+                } else {
+                    refusal.tell_opened(&mut client).await;
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Where a client stands who is not let through yet.
+struct Door<'a> {
+    sessions: &'a Sessions,
+    target: &'a Target,
+    current: Option<&'a Arc<Current>>,
+}
+
+impl Door<'_> {
+    /// Leads the client to TLS, if the listener has it.
+    async fn negotiate(&self, socket: Socket) -> Option<(Client, Vec<u8>)> {
+        let Some(acceptor) = self.target.acceptor() else {
+            return Some((Client::Plain(socket), Vec::new()));
+        };
+        let reason = match timeout(TLS_DEADLINE, acceptor.negotiate(socket)).await {
+            Ok(Ok(Negotiated::Tls(client))) => return Some((client, Vec::new())),
+            Ok(Ok(Negotiated::Plain(client, first))) => return Some((client, first)),
+            Ok(Ok(Negotiated::Gone)) => return None,
+            Ok(Ok(Negotiated::Refused(mut client))) => {
+                Refusal::tls_required().tell_opened(&mut client).await;
+                "it does not use TLS".to_owned()
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!("no TLS within {TLS_DEADLINE:?}"),
+        };
+        let label = self.target.label();
+        self.sessions
+            .logger
+            .info(format_args!("[{label}] client refused: {reason}"));
+        if let Some(current) = self.current {
+            current.metrics.refused(Refused::Tls);
+        }
+        None
+    }
+
+    /// Dials the instance.
+    async fn dial(&self) -> Result<(Stream, Arc<Current>), Refusal> {
+        let (label, logger) = (self.target.label(), &self.sessions.logger);
+        let Some(current) = self.current else {
+            logger.error(format_args!(
+                "[{label}] failed to connect to instance: the name leads nowhere"
+            ));
+            self.sessions.metrics.nameless(label);
+            return Err(Refusal::nameless(label));
+        };
+        match self.target.dial(current).await {
+            Ok(server) => Ok((server, Arc::clone(current))),
+            Err(error) => {
+                let text = chain(&error);
+                logger.error(format_args!(
+                    "[{label}] failed to connect to instance: {text}"
+                ));
+                current.metrics.refused(Refused::Dial);
+                Err(Refusal::of(&error))
+            }
+        }
+    }
+}
+
+impl Connected {
+    /// Relays to the end.
+    async fn serve(self, sessions: &Sessions) {
+        let Self {
             mut client,
             mut server,
             first,
             current,
             label,
-            _place,
-            _open,
-        }) = sessions.cut.run_until_cancelled(serving).await.flatten()
-        else {
-            return;
-        };
-        let connected = current.metrics.connected();
-        let relayed = relay(&mut client, &mut server, &first, &current.metrics);
+            admission: _admission,
+        } = self;
+        let _connected = current.metrics.connected();
         tokio::select! {
-            end = relayed => tell(&sessions.logger, &label, &end),
+            end = relay(&mut client, &mut server, &first, &current.metrics) => {
+                tell(&sessions.logger, &label, &end);
+            }
             () = current.replaced.cancelled() => {
                 sessions.logger.info(format_args!(
                     "[{label}] connection closed: the name leads to another instance now"
@@ -147,105 +270,7 @@ impl Accepted {
             }
             () = sessions.cut.cancelled() => {}
         }
-        drop(connected);
     }
-
-    async fn open(self, socket: Socket) -> Option<Opened> {
-        let place = match self.entry {
-            Entry::Place(place) => place,
-            Entry::Full { limit, .. } => {
-                let mut client = Client::Plain(socket);
-                Refusal::too_many(limit).tell(&mut client).await;
-                return None;
-            }
-        };
-        let label = self.target.label().to_owned();
-        let logger = &self.sessions.logger;
-        let negotiated = match self.target.acceptor() {
-            None => Negotiated::Plain(Client::Plain(socket), Vec::new()),
-            Some(acceptor) => match timeout(TLS_DEADLINE, acceptor.negotiate(socket)).await {
-                Ok(Ok(negotiated)) => negotiated,
-                Ok(Err(error)) => {
-                    logger.info(format_args!("[{label}] client refused: {}", chain(&error)));
-                    self.current?.metrics.refused(Refused::Tls);
-                    return None;
-                }
-                Err(_) => {
-                    logger.info(format_args!(
-                        "[{label}] client refused: no TLS within {TLS_DEADLINE:?}"
-                    ));
-                    self.current?.metrics.refused(Refused::Tls);
-                    return None;
-                }
-            },
-        };
-        let (mut client, first) = match negotiated {
-            Negotiated::Tls(client) => (client, Vec::new()),
-            Negotiated::Plain(client, first) => (client, first),
-            Negotiated::Gone => return None,
-            Negotiated::Refused(mut client) => {
-                logger.info(format_args!("[{label}] client refused: it doesn't use TLS"));
-                if let Some(current) = &self.current {
-                    current.metrics.refused(Refused::Tls);
-                }
-                Refusal::tls_required().tell_opened(&mut client).await;
-                return None;
-            }
-        };
-        let refusal = match self.current {
-            None => {
-                let name = match self.target.name() {
-                    InstanceName::Dns(name) => name.as_str(),
-                    InstanceName::Uri(uri) => uri.as_str(),
-                };
-                logger.error(format_args!(
-                    "[{label}] failed to connect to instance: the name leads nowhere"
-                ));
-                self.sessions.metrics.nameless(name);
-                Refusal::nameless(name)
-            }
-            Some(current) => match self.target.dial(&current).await {
-                Ok(server) => {
-                    return Some(Opened {
-                        client,
-                        server,
-                        first: first.into_boxed_slice(),
-                        current,
-                        label: label.into_boxed_str(),
-                        _place: place,
-                        _open: self._open,
-                    });
-                }
-                Err(error) => {
-                    let text = chain(&error);
-                    logger.error(format_args!(
-                        "[{label}] failed to connect to instance: {text}"
-                    ));
-                    current.metrics.refused(Refused::Dial);
-                    Refusal::of(&error)
-                }
-            },
-        };
-        // Its place is free already: who waits for it need not wait for the reading of the news.
-        drop(place);
-        if first.is_empty() {
-            refusal.tell(&mut client).await;
-        } else {
-            refusal.tell_opened(&mut client).await;
-        }
-        None
-    }
-}
-
-/// A client with its instance.
-struct Opened {
-    client: Client,
-    server: Stream,
-    first: Box<[u8]>,
-    current: Arc<Current>,
-    label: Box<str>,
-    _place: Place,
-    _open: Option<Open>,
 }
 
 fn tell(logger: &Logger, label: &str, end: &End) {

@@ -3,17 +3,18 @@
 use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use crate::log::Logger;
 
 /// Writes what libraries report through `tracing`.
 ///
 /// The connector's own words are debug lines, whatever their level: the failure of a connection is
-/// told once, by the connection. What the accept loops warn of concerns the process, and is an error.
+/// told once, by the connection. What the accept loops and the exporter of telemetry warn of concerns
+/// the process, and is an error.
 pub(crate) struct LibraryLog {
     logger: Logger,
 }
@@ -22,6 +23,22 @@ impl LibraryLog {
     pub(crate) fn new(logger: Logger) -> Self {
         Self { logger }
     }
+
+    /// Which spans and events are looked at; the others cost nothing.
+    pub(crate) fn filter(logger: &Logger) -> impl Fn(&Metadata<'_>) -> bool + use<> {
+        let has_debug = logger.has_debug();
+        move |metadata| is_trouble(metadata) || (has_debug && is_connector(metadata))
+    }
+}
+
+fn is_connector(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("alloydb_connector")
+}
+
+fn is_trouble(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let concerns_all = target.starts_with("querycop_serve") || target.starts_with("opentelemetry");
+    concerns_all && metadata.is_event() && *metadata.level() <= Level::WARN
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LibraryLog {
@@ -39,17 +56,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LibraryLog {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let target = event.metadata().target();
-        let is_warning = *event.metadata().level() <= Level::WARN;
-        let is_serve = target.starts_with("querycop_serve");
-        if !(is_serve && is_warning) && !self.logger.has_debug() {
-            return;
-        }
         let mut line = String::new();
         for span in context
             .event_scope(event)
             .into_iter()
-            .flat_map(|scope| scope.from_root())
+            .flat_map(Scope::from_root)
         {
             let extensions = span.extensions();
             let fields = extensions
@@ -60,7 +71,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LibraryLog {
         let mut text = Text::default();
         event.record(&mut text);
         let _ = write!(line, "{}{}", text.message, text.fields);
-        if is_serve && is_warning {
+        if is_trouble(event.metadata()) {
             self.logger.error(line);
         } else {
             self.logger.debug(line);
