@@ -53,7 +53,7 @@ fn start_bare(cloud: &Cloud, side: &mut Side, words: &[&str]) {
 }
 
 fn with_password(psql: Psql) -> Psql {
-    psql.user(PASSWORD.role()).password(PASSWORD.password())
+    psql.user(PASSWORD.role()).password(&PASSWORD.password())
 }
 
 /// Ends it by SIGTERM.

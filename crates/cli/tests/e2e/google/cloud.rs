@@ -251,6 +251,6 @@ pub(super) fn clients() -> PathBuf {
 }
 
 /// The root of the project.
-pub(super) fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
