@@ -98,6 +98,7 @@ fn a_cancel_request_may_come_in_clear() {
         .read_to_end(&mut nothing)
         .expect("it is closed in order");
     assert_eq!(nothing, b"");
+    drop(client);
     proxy.wait_for_out("[p.l.c.primary] instance closed the connection");
     proxy.stop();
 }
