@@ -1,6 +1,7 @@
 //! Tokens from the `gcloud` command (`--gcloud-auth`).
 
 use std::io;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
@@ -35,7 +36,7 @@ const MAX_OUTPUT: u64 = 1024 * 1024;
 
 /// Runs the command when there is no token that lives on for a while.
 pub(crate) struct Gcloud {
-    program: &'static str,
+    program: PathBuf,
     token: Mutex<Option<AccessToken>>,
 }
 
@@ -54,7 +55,7 @@ struct Credential {
 impl Gcloud {
     pub(crate) fn new() -> Self {
         Self {
-            program: "gcloud",
+            program: PathBuf::from("gcloud"),
             token: Mutex::new(None),
         }
     }
@@ -74,7 +75,7 @@ impl Gcloud {
     }
 
     async fn run(&self) -> Result<AccessToken, TokenError> {
-        let started = Command::new(self.program)
+        let started = Command::new(&self.program)
             .args(ARGUMENTS)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -139,4 +140,79 @@ async fn read(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
         stream.take(MAX_OUTPUT).read_to_end(&mut bytes).await?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+
+    /// A command that notes its arguments, and then does what is said.
+    fn command(place: &Path, does: &str) -> Gcloud {
+        let program = place.join("gcloud");
+        let noted = place.join("noted");
+        let script = format!("#!/bin/sh\necho \"$@\" >>{}\n{does}\n", noted.display());
+        // Written by another name and moved: a file that is open for writing can't be run.
+        fs::write(place.join("script"), script).unwrap();
+        fs::set_permissions(place.join("script"), Permissions::from_mode(0o755)).unwrap();
+        fs::rename(place.join("script"), &program).unwrap();
+        Gcloud {
+            program,
+            ..Gcloud::new()
+        }
+    }
+
+    fn printing(expiry: &str) -> String {
+        format!(
+            r#"echo '{{"credential": {{"access_token": "ya29.x", "token_expiry": "{expiry}"}}}}'"#
+        )
+    }
+
+    #[tokio::test]
+    async fn a_token_is_kept_while_it_lives() {
+        let place = tempfile::tempdir().unwrap();
+        let gcloud = command(place.path(), &printing("2999-01-02T03:04:05Z"));
+        for _ in 0..3 {
+            assert_eq!(gcloud.token().await.unwrap().expose(), "ya29.x");
+        }
+        let noted = fs::read_to_string(place.path().join("noted")).unwrap();
+        assert_eq!(
+            noted,
+            "--format json config config-helper --min-expiry 1h\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_over_is_fetched_anew() {
+        let place = tempfile::tempdir().unwrap();
+        let gcloud = command(place.path(), &printing("2020-01-02T03:04:05Z"));
+        for _ in 0..2 {
+            gcloud.token().await.unwrap();
+        }
+        let noted = fs::read_to_string(place.path().join("noted")).unwrap();
+        assert_eq!(noted.lines().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_went_wrong_is_told_without_the_token() {
+        let place = tempfile::tempdir().unwrap();
+        let gcloud = command(place.path(), "echo 'log in first' >&2; exit 3");
+        let error = gcloud.token().await.unwrap_err().to_string();
+        assert!(
+            error.contains("exit status: 3") && error.contains("log in first"),
+            "{error}"
+        );
+        let gcloud = command(place.path(), "echo 'ya29.secret'");
+        let error = gcloud.token().await.unwrap_err();
+        assert!(!crate::log::chain(&error).contains("secret"), "{error}");
+        let gcloud = Gcloud {
+            program: place.path().join("missing"),
+            ..Gcloud::new()
+        };
+        let error = gcloud.token().await.unwrap_err().to_string();
+        assert!(error.contains("PATH"), "{error}");
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use alloydb_connector::{DialOptions, Dialer, Error, IamLogin, InstanceUri, Stream};
 use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
 use thiserror::Error as ThisError;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,7 @@ pub(crate) struct Target {
     options: DialOptions,
     acceptor: Option<Acceptor>,
     current: Arc<ArcSwapOption<Current>>,
+    logger: Logger,
     /// Asks for the DNS name again and again.
     following: Mutex<Option<AbortOnDropHandle<()>>>,
 }
@@ -80,6 +82,7 @@ impl Workshop {
                 .iam_login(iam_login),
             acceptor,
             current: Arc::default(),
+            logger: self.logger.clone(),
             following: Mutex::new(None),
         };
         match &instance.name {
@@ -163,11 +166,31 @@ impl Target {
 
     /// Dials it.
     pub(crate) async fn dial(&self, current: &Current) -> Result<Stream, Error> {
+        let label = &self.label;
+        self.logger
+            .debug(format_args!("[{label}] dialing {}", current.uri));
         let began = Instant::now();
         let dialled = self.dialer.dial(&current.uri, &self.options).await;
-        current
-            .metrics
-            .dialled(Outcome::of(&dialled), began.elapsed());
+        let took = began.elapsed();
+        current.metrics.dialled(Outcome::of(&dialled), took);
+        match &dialled {
+            Ok(stream) if self.logger.has_debug() => {
+                let peer = stream.peer_addr().map(|peer| format!(" to {peer}"));
+                let peer = peer.unwrap_or_default();
+                let expiry = self.dialer.status(&current.uri);
+                let expiry = expiry.and_then(|status| status.certificate_expires_at());
+                let expiry = expiry.and_then(|at| Timestamp::try_from(at).ok());
+                let expiry = expiry.map(|at| format!(", certificate expires at {at}"));
+                self.logger.debug(format_args!(
+                    "[{label}] connected{peer} in {took:?}{}",
+                    expiry.unwrap_or_default()
+                ));
+            }
+            Ok(_) => {}
+            Err(_) => self
+                .logger
+                .debug(format_args!("[{label}] no connection after {took:?}")),
+        }
         dialled
     }
 

@@ -39,6 +39,16 @@ pub(crate) struct Skipped {
     pub(crate) reason: String,
 }
 
+/// Instances that are to take the place of those that there are, and what leads to those of them that
+/// are new or have changed.
+pub(crate) struct Prepared(Vec<Wanted>);
+
+/// An instance, and what leads to it if that was made already.
+struct Wanted {
+    instance: Instance,
+    target: Option<Result<Arc<Target>, TargetError>>,
+}
+
 /// A listener and where its clients are led.
 struct Entry {
     instance: Instance,
@@ -85,7 +95,8 @@ impl Listeners {
             is_open: false,
         };
         for instance in instances {
-            let added = set.add(instance).await;
+            let target = None;
+            let added = set.add(Wanted { instance, target }).await;
             match added {
                 Err(error) if set.workshop.failed_instance == FailedInstance::EndsAll => {
                     return Err(error);
@@ -145,11 +156,27 @@ impl Listeners {
         &self.workshop
     }
 
+    /// Sets up what is new in `instances`: credentials, certificates, and where names lead. Cancel
+    /// safe: nothing has changed before [`change`](Self::change).
+    pub(crate) async fn prepare(&self, instances: Vec<Instance>) -> Prepared {
+        let mut prepared = Vec::new();
+        for instance in instances {
+            let mut entries = self.entries.iter();
+            let target = if entries.any(|entry| is_same(&entry.instance, &instance)) {
+                None
+            } else {
+                Some(self.workshop.target(&instance).await)
+            };
+            prepared.push(Wanted { instance, target });
+        }
+        Prepared(prepared)
+    }
+
     /// Makes the set that of `instances`: listeners that stay are left alone, those that go are
     /// closed, new ones are opened. Sessions go on whatever becomes of their listeners.
     ///
-    /// One that can't be set up is skipped, and `false` is returned.
-    pub(crate) async fn change(&mut self, instances: Vec<Instance>) -> bool {
+    /// One that can't be set up is skipped, and `false` is returned. Not cancel safe.
+    pub(crate) async fn change(&mut self, Prepared(instances): Prepared) -> bool {
         let skipped_before = std::mem::take(&mut self.skipped);
         for skipped in &skipped_before {
             self.metrics().gone(&skipped.label);
@@ -158,28 +185,31 @@ impl Listeners {
         let mut kept = Vec::new();
         // First each instance's own socket, then one that another gives up.
         let mut others = Vec::new();
-        for instance in instances {
-            match old.iter().position(|entry| is_own(entry, &instance)) {
-                Some(position) => kept.push((old.remove(position), instance)),
-                None => others.push(instance),
+        for wanted in instances {
+            match old.iter().position(|entry| is_own(entry, &wanted.instance)) {
+                Some(position) => kept.push((old.remove(position), wanted)),
+                None => others.push(wanted),
             }
         }
         let mut new = Vec::new();
-        for instance in others {
-            match old.iter().position(|entry| is_on_socket(entry, &instance)) {
-                Some(position) => kept.push((old.remove(position), instance)),
-                None => new.push(instance),
+        for wanted in others {
+            match old
+                .iter()
+                .position(|entry| is_on_socket(entry, &wanted.instance))
+            {
+                Some(position) => kept.push((old.remove(position), wanted)),
+                None => new.push(wanted),
             }
         }
         for entry in old {
             self.remove(entry).await;
         }
-        for (entry, instance) in kept {
-            self.keep(entry, instance).await;
+        for (entry, wanted) in kept {
+            self.keep(entry, wanted).await;
         }
-        for instance in new {
+        for wanted in new {
             // It is told there.
-            let _ = self.add(instance).await;
+            let _ = self.add(wanted).await;
         }
         // One that went may have had the name of one that stays.
         for entry in &self.entries {
@@ -188,9 +218,9 @@ impl Listeners {
         self.skipped.is_empty()
     }
 
-    async fn add(&mut self, instance: Instance) -> Result<(), ServeError> {
-        let label = label(&instance.name);
-        let made = self.make(&label, instance).await;
+    async fn add(&mut self, wanted: Wanted) -> Result<(), ServeError> {
+        let label = label(&wanted.instance.name);
+        let made = self.make(&label, wanted).await;
         self.metrics().listening(&label, made.is_ok());
         match made {
             Ok(mut entry) => {
@@ -210,8 +240,9 @@ impl Listeners {
         }
     }
 
-    async fn make(&self, label: &str, instance: Instance) -> Result<Entry, ServeError> {
-        let target = self.workshop.target(&instance).await;
+    async fn make(&self, label: &str, wanted: Wanted) -> Result<Entry, ServeError> {
+        let Wanted { instance, target } = wanted;
+        let target = self.target(&instance, target).await;
         let target = target.map_err(|cause| ServeError::Target {
             label: label.to_owned(),
             cause,
@@ -229,8 +260,21 @@ impl Listeners {
         })
     }
 
+    /// What was made already, or else is made now.
+    async fn target(
+        &self,
+        instance: &Instance,
+        made: Option<Result<Arc<Target>, TargetError>>,
+    ) -> Result<Arc<Target>, TargetError> {
+        match made {
+            Some(made) => made,
+            None => self.workshop.target(instance).await,
+        }
+    }
+
     /// Leaves the listener open, and leads its clients elsewhere if that has changed.
-    async fn keep(&mut self, mut entry: Entry, instance: Instance) {
+    async fn keep(&mut self, mut entry: Entry, wanted: Wanted) {
+        let Wanted { instance, target } = wanted;
         if let Some(acceptor) = entry.target.load().acceptor()
             && let Err(error) = acceptor.reload()
         {
@@ -245,7 +289,7 @@ impl Listeners {
             return;
         }
         let label = label(&instance.name);
-        match self.workshop.target(&instance).await {
+        match self.target(&instance, target).await {
             Ok(target) => {
                 if entry.instance.name != instance.name {
                     self.metrics().gone(entry.target.load().label());

@@ -21,7 +21,7 @@ use crate::dns::{Resolve, SystemResolver};
 use crate::health::{Health, Probes, View};
 use crate::http_server::{HttpError, HttpServer};
 use crate::instance::Workshop;
-use crate::listeners::{Listeners, ServeError, Serving};
+use crate::listeners::{Listeners, Prepared, ServeError, Serving};
 use crate::log::{Logger, chain};
 use crate::meter::meter;
 use crate::metrics::{Metrics, Outcome};
@@ -314,9 +314,17 @@ impl Proxy {
             };
             tokio::select! {
                 trigger = self.stops.first() => break trigger,
-                () = self.reload.notified() => self.read_again().await,
-                () = changed => self.read_again().await,
+                () = self.reload.notified() => {}
+                () = changed => {}
             }
+            notify(Phase::Reloading, &self.logger);
+            let mut stops = self.stops.clone();
+            // What is read waits for others; the end doesn't wait for it.
+            tokio::select! {
+                trigger = stops.first() => break trigger,
+                read = self.read_again() => self.change(read).await,
+            }
+            notify(Phase::Ready, &self.logger);
         };
         let mut stops = self.stops.clone();
         let (logger, sessions) = (self.logger.clone(), Arc::clone(&self.sessions));
@@ -358,29 +366,33 @@ impl Proxy {
         trigger.status(shutdown.exit_zero_sigterm)
     }
 
-    /// Reads the instances again and makes the listeners theirs.
-    async fn read_again(&mut self) {
-        notify(Phase::Reloading, &self.logger);
-        let read = match &self.hooks.reload {
+    /// Reads the instances again and sets up what is new in them. Cancel safe.
+    async fn read_again(&self) -> Result<(Vec<Instance>, Prepared), String> {
+        let instances = match &self.hooks.reload {
             Some(reload) => {
                 let reload = Arc::clone(reload);
                 // It reads files.
                 let read = tokio::task::spawn_blocking(move || reload()).await;
-                read.unwrap_or_else(|error| Err(error.to_string()))
+                read.unwrap_or_else(|error| Err(error.to_string()))?
             }
-            None => Ok(self.settings.instances.clone()),
+            None => self.settings.instances.clone(),
         };
+        self.logger.info("Reloading the instances");
+        let prepared = self.listeners.prepare(instances.clone()).await;
+        Ok((instances, prepared))
+    }
+
+    /// Makes the listeners those of the instances that were read.
+    async fn change(&mut self, read: Result<(Vec<Instance>, Prepared), String>) {
         match read {
-            Ok(instances) => {
-                self.logger.info("Reloading the instances");
-                self.settings.instances.clone_from(&instances);
-                let complete = self.listeners.change(instances).await;
-                let outcome = if complete {
+            Ok((instances, prepared)) => {
+                self.settings.instances = instances;
+                let complete = self.listeners.change(prepared).await;
+                self.metrics.reloaded(if complete {
                     Outcome::Success
                 } else {
                     Outcome::Failure
-                };
-                self.metrics.reloaded(outcome);
+                });
                 self.watch_again();
             }
             Err(error) => {
@@ -391,7 +403,6 @@ impl Proxy {
             }
         }
         self.look();
-        notify(Phase::Ready, &self.logger);
     }
 
     /// Other instances may have other files.

@@ -1,10 +1,12 @@
 //! The proxy as a process: its runtime, its log, its signals, its exit status.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
@@ -20,6 +22,10 @@ use crate::trace::LibraryLog;
 
 /// The status of a proxy that could not start.
 const FAILED: u8 = 1;
+
+/// A signal that follows its like so closely is the same one: timeout(1) sends its signal to the
+/// process and to its group. It must not pass for somebody's impatience.
+const ECHO: Duration = Duration::from_millis(100);
 
 /// Runs a proxy to its end; returns the exit status of the process. Call it once: it takes the
 /// process's signals and its log.
@@ -100,8 +106,12 @@ fn listen(stop: &StopHandle, hangup: &Arc<Notify>) -> std::io::Result<()> {
         let mut signals = signal(kind)?;
         let stop = stop.clone();
         tokio::spawn(async move {
+            let mut last: Option<Instant> = None;
             while signals.recv().await.is_some() {
-                stop.stop(trigger);
+                if last.is_none_or(|last| last.elapsed() > ECHO) {
+                    stop.stop(trigger);
+                }
+                last = Some(Instant::now());
             }
         });
     }

@@ -57,6 +57,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LibraryLog {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut line = String::new();
+        if event.metadata().target().starts_with("opentelemetry") {
+            line.push_str("telemetry is not sent: ");
+        }
         for span in context
             .event_scope(event)
             .into_iter()

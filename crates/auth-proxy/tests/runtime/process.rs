@@ -2,7 +2,7 @@
 
 use querycop_auth_proxy::Logging;
 
-use crate::lab::{GONE, PRIMARY};
+use crate::lab::{APP_TOKEN, GONE, PRIMARY};
 use crate::proxy::{instance, settings, start};
 
 #[test]
@@ -35,5 +35,21 @@ fn notices_come_first() {
     let out = proxy.out();
     let first = out.lines().next().expect("it has lines");
     assert!(first.ends_with(" Ignoring --http-port"), "{out}");
+    proxy.stop();
+}
+
+#[test]
+fn a_debug_log_tells_of_dials() {
+    let mut talkative = settings([instance(PRIMARY)]);
+    talkative.logging.debug = true;
+    let proxy = start(talkative);
+    proxy.psql(0).query("SELECT 1");
+    let out = proxy.out();
+    assert!(out.contains("[p.l.c.primary] dialing projects/p/"), "{out}");
+    assert!(
+        out.contains(":5433 in ") && out.contains(", certificate expires at 2"),
+        "{out}"
+    );
+    assert!(!out.contains(APP_TOKEN), "{out}");
     proxy.stop();
 }
