@@ -54,9 +54,9 @@ impl Health {
     /// Why no clients should come, if there is a reason.
     fn unready(&self) -> Option<String> {
         match self.stage.load(Ordering::Acquire) {
-            STARTING => return Some("not started".to_owned()),
+            STARTING => return Some("proxy is not started".to_owned()),
             STARTED => {}
-            _ => return Some("stopped".to_owned()),
+            _ => return Some("proxy has stopped".to_owned()),
         }
         let open = self.places.taken();
         let limit = self.places.limit()?;

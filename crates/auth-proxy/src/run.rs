@@ -68,6 +68,7 @@ async fn live(settings: Settings, logger: &Logger, hooks: Hooks) -> u8 {
         terminal(logger, &error);
         return FAILED;
     }
+    let exit_zero_sigterm = settings.shutdown.exit_zero_sigterm;
     let starting =
         Proxy::start_stoppable(settings, logger.clone(), hooks, stop.clone(), stops.clone());
     let started = tokio::select! {
@@ -75,7 +76,7 @@ async fn live(settings: Settings, logger: &Logger, hooks: Hooks) -> u8 {
         trigger = stops.first() => {
             logger.info(trigger.announcement());
             notify(Phase::Stopping, logger);
-            return trigger.status(false);
+            return trigger.status(exit_zero_sigterm);
         }
     };
     match started {

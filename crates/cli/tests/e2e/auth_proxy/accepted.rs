@@ -1,9 +1,13 @@
 //! What either accepts, refuses or answers: each case of the parity suite.
 
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use querycop_testkit::wait::eventually;
 
 use super::side::{Ports, Side};
 use super::table::{Case, Expected, cases};
@@ -25,14 +29,26 @@ fn outcome(program: &Path, case: &Case, folder: &Path) -> Expected {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the proxy starts");
-    let out = child.stdout.take().expect("it is a pipe");
+    let said = Arc::new(Mutex::new(String::new()));
+    let out = collect(child.stdout.take().expect("it is a pipe"), Arc::clone(&said));
     let err = child.stderr.take().expect("it is a pipe");
-    // One that has credentials goes on, and says so on standard output first.
-    let out = thread::spawn(move || read_to_ready(out));
     let err = thread::spawn(move || std::io::read_to_string(err).unwrap_or_default());
-    let out = out.join().expect("it is read");
-    end(&mut child, &out);
+    // One that has credentials, or a name to look up, goes on, and says so on standard output.
+    let goes_on = || {
+        let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.contains("Authorizing") || said.contains("Listening on")
+    };
+    let ended = eventually(case.line, || {
+        let ended = child.try_wait().expect("it is our child");
+        (ended.is_some() || goes_on()).then_some(ended)
+    });
+    if ended.is_none() {
+        // It may have ended by itself.
+        let _ = child.kill();
+    }
     let status = child.wait().expect("it is our child");
+    out.join().expect("it is read");
+    let out = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let err = err.join().expect("it is read");
     if status.code() == Some(1) && err.starts_with("Error: ") && err.contains("\nUsage:\n") {
         assert_eq!(out, "", "{}", case.line);
@@ -44,25 +60,14 @@ fn outcome(program: &Path, case: &Case, folder: &Path) -> Expected {
     }
 }
 
-/// Reads to the end, or to the line that says what credentials a proxy has.
-fn read_to_ready(out: impl std::io::Read) -> String {
-    use std::io::{BufRead, BufReader};
-    let mut said = String::new();
-    for line in BufReader::new(out).lines().map_while(Result::ok) {
-        said.push_str(&line);
-        said.push('\n');
-        if line.contains("Authorizing") {
-            break;
+fn collect(out: impl Read + Send + 'static, said: Arc<Mutex<String>>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.push_str(&line);
+            said.push('\n');
         }
-    }
-    said
-}
-
-fn end(child: &mut Child, said: &str) {
-    if said.contains("Authorizing") {
-        // It may have ended by itself.
-        let _ = child.kill();
-    }
+    })
 }
 
 #[test]
@@ -82,8 +87,8 @@ fn both_accept_and_refuse_the_same() {
         let is_same = theirs == own;
         let is_right = is_same == case.difference.is_none() || may_be_same;
         if own != case.expected || !is_right {
-            let line = case.line;
-            let _ = writeln!(unwanted, "{line}\n  original: {theirs:?}, ours: {own:?}");
+            let (line, text) = (case.line, case.text);
+            let _ = writeln!(unwanted, "{line}\n  original: {theirs:?}, ours: {own:?}, wanted: {text}");
         }
     }
     assert!(unwanted.is_empty(), "{unwanted}");

@@ -34,7 +34,7 @@ fn bash_completes_commands_flags_and_files() {
     assert_eq!(offered(&side, &format!("--config-file={start}"), 9), [file.as_str()]);
     let described = offered(&side, "completion ", 9);
     assert_eq!(described[0], "bash        (Print the completion script for bash)");
-    assert_eq!(offered(&side, "--port ", 9), [""]);
+    assert!(offered(&side, "--port ", 9).is_empty());
 }
 
 #[test]

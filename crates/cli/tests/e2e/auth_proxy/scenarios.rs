@@ -1,6 +1,6 @@
 //! What both proxies are put through.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -13,7 +13,7 @@ use querycop_testkit::postgres::Login;
 use querycop_testkit::psql::Psql;
 use querycop_testkit::wait::{eventually, eventually_within};
 
-use super::compare;
+use super::{Who, compare};
 use super::side::{Side, request};
 use crate::alloydb::cloud::{CLUSTER, Cloud, PRIMARY, READ_POOL, SERVICE_ACCOUNT, SERVICE_ROLE};
 use crate::google::LOCALHOST;
@@ -330,9 +330,10 @@ fn health() {
             side.note_http("GET", port, path);
         }
         side.note_http("POST", port, "/readiness");
-        let _client = TcpStream::connect(("127.0.0.1", side.ports.database)).expect("it listens");
-        side.says("accepted connection");
+        let client = logged_in(side);
         side.note_http("GET", port, "/readiness");
+        client.leave();
+        side.says("client closed the connection");
         terminate(side);
     });
 }
@@ -412,8 +413,9 @@ fn metrics() {
                 let complete = has("bytes_sent") && has("dial_failure_count");
                 complete.then_some(all)
             });
-            side.note("metrics", all.split('#').next().unwrap_or_default());
-            let families = families(all.split_once('#').map_or("", |(_, rest)| rest));
+            side.note("metrics", all.split('#').next().unwrap_or_default().trim_end());
+            let body = all.find('#').map_or("", |start| &all[start..]);
+            let families = families(body);
             side.note_lines("/metrics", families.iter().map(String::as_str));
             terminate(side);
         });
@@ -425,12 +427,12 @@ fn too_many_clients() {
     compare("limit", |side| {
         start(side, &["-p", "{db}", "--max-connections", "1", PRIMARY]);
         side.is_ready();
-        let first = TcpStream::connect(("127.0.0.1", side.ports.database)).expect("it listens");
-        side.says("accepted connection");
+        let first = logged_in(side);
         let output = with_password(side.psql()).run("SELECT 1");
         side.note("second", output.status);
         side.note("what it read", output.stderr.trim());
-        drop(first);
+        first.leave();
+        side.says("client closed the connection");
         terminate(side);
     });
 }
@@ -536,6 +538,8 @@ fn credentials_that_there_are_not() {
         ("no gcloud", &["-g"]),
     ] {
         compare(scenario, |side| {
+            // gcloud may be there, and say what it likes.
+            side.set("PATH", "/nowhere");
             start_bare(&CLOUD, side, &[&["-p", "{db}", PRIMARY], words].concat());
             side.ends();
         });
@@ -604,7 +608,7 @@ fn a_client_that_leaves_in_time() {
         eventually("the listener to close", || {
             TcpStream::connect(("127.0.0.1", database)).err()
         });
-        drop(client);
+        client.leave();
         side.ends();
     });
 }
@@ -628,12 +632,21 @@ fn a_delay_before_the_end() {
                 &[&["-p", "{db}", PRIMARY], &common[..], flags].concat(),
             );
             side.is_ready();
-            side.signal("TERM");
-            side.says("Shutting down");
             let (http, database) = (side.ports.http, side.ports.database);
-            let serves = TcpStream::connect(("127.0.0.1", database)).is_ok();
-            side.note("serves", serves);
-            side.note_http("GET", http, "/readiness");
+            eventually("the start", || {
+                request("GET", http, "/startup").starts_with("200").then_some(())
+            });
+            side.signal("TERM");
+            if scenario == "delay, zero" && side.who == Who::Original {
+                side.complains("terminal error");
+                side.note("serves", "not for the delay");
+                side.note("readiness", "not for the delay");
+            } else {
+                side.says("Shutting down");
+                let serves = TcpStream::connect(("127.0.0.1", database)).is_ok();
+                side.note("serves", serves);
+                side.note("readiness", request("GET", http, "/readiness"));
+            }
             side.ends();
         });
     }
@@ -641,57 +654,58 @@ fn a_delay_before_the_end() {
 
 #[test]
 fn systemd_is_told() {
-    for (scenario, words) in [
-        ("systemd", &["-p", "{db}"][..]),
-        ("systemd, no", &["-p", "-5"]),
-    ] {
-        compare(scenario, |side| {
-            let socket = side.path().join("notify");
-            let notified = UnixDatagram::bind(&socket).expect("the directory is writable");
-            notified
-                .set_read_timeout(Some(Duration::from_secs(30)))
-                .expect("the deadline is not zero");
-            side.set(
-                "NOTIFY_SOCKET",
-                socket.to_str().expect("a temporary path is UTF-8"),
-            );
-            start(side, &[words, &[PRIMARY]].concat());
-            let mut message = [0; 256];
-            let length = notified.recv(&mut message).expect("it tells");
-            side.note("first", String::from_utf8_lossy(&message[..length]).trim());
-            if scenario == "systemd" {
-                side.is_ready();
-                side.signal("TERM");
-            }
-            side.ends();
-        });
-    }
+    compare("systemd", |side| {
+        let socket = side.path().join("notify");
+        let notified = UnixDatagram::bind(&socket).expect("the directory is writable");
+        notified
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("the deadline is not zero");
+        side.set("NOTIFY_SOCKET", socket.to_str().expect("a temporary path is UTF-8"));
+        start(side, &["-p", "{db}", PRIMARY]);
+        let mut message = [0; 256];
+        let length = notified.recv(&mut message).expect("it tells");
+        side.note("first", String::from_utf8_lossy(&message[..length]).trim());
+        side.is_ready();
+        side.signal("TERM");
+        side.ends();
+    });
 }
 
-/// A client in the middle of its session.
+/// A client between two statements.
 struct Client(TcpStream);
 
-/// Logs a client in far enough that the server has answered, and keeps it there.
+/// Logs a client in, and keeps it there.
 fn logged_in(side: &Side) -> Client {
-    use std::io::Write;
     let mut stream = TcpStream::connect(("127.0.0.1", side.ports.database)).expect("it listens");
-    let parameters = format!("user\0{}\0database\0postgres\0\0", PASSWORD.role());
-    let mut packet = u32::try_from(8 + parameters.len())
-        .expect("it is short")
-        .to_be_bytes()
-        .to_vec();
+    // The server trusts this one, from the emulator's address.
+    let parameters = b"user\0postgres\0database\0postgres\0\0";
+    let length = u32::try_from(8 + parameters.len()).expect("it is short");
+    let mut packet = length.to_be_bytes().to_vec();
     packet.extend(196_608_u32.to_be_bytes());
-    packet.extend(parameters.as_bytes());
+    packet.extend(parameters);
     stream.write_all(&packet).expect("it reads");
-    let mut tag = [0; 1];
-    stream
-        .read_exact(&mut tag)
-        .expect("the server asks for the password");
-    assert_eq!(&tag, b"R");
+    // Up to ReadyForQuery.
+    while message(&mut stream) != b'Z' {}
     Client(stream)
 }
 
+/// Reads a message; gives its tag.
+fn message(stream: &mut TcpStream) -> u8 {
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).expect("the server answers");
+    assert_ne!(head[0], b'E', "the server refuses");
+    let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+    let mut rest = vec![0; usize::try_from(length).expect("it is short") - 4];
+    stream.read_exact(&mut rest).expect("the message is whole");
+    head[0]
+}
+
 impl Client {
+    /// Ends as a client does.
+    fn leave(mut self) {
+        self.0.write_all(b"X\0\0\0\x04").expect("it reads");
+    }
+
     /// What comes after is of no interest; that it ends is.
     fn wait_for_end(&mut self) {
         let mut rest = Vec::new();

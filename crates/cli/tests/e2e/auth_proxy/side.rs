@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -28,15 +29,16 @@ pub(super) struct Ports {
 
 impl Ports {
     pub(super) fn choose() -> Self {
-        // Two in a row for the second instance.
+        /// Below those that the system gives to outgoing connections, which could take one meanwhile.
+        static NEXT: AtomicU16 = AtomicU16::new(20_000);
+        let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
         let pair = || {
-            let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are ports");
-            let port = first.local_addr().expect("it is bound").port();
-            let second = TcpListener::bind((Ipv4Addr::LOCALHOST, port.checked_add(1)?));
-            second.ok().map(|_| port)
+            // Two in a row for the second instance.
+            let port = NEXT.fetch_add(2, Ordering::Relaxed);
+            assert!(port < 32_000, "no port is free");
+            (is_free(port) && is_free(port + 1)).then_some(port)
         };
-        let mut taken = BTreeSet::new();
-        let mut another = || eventually("free ports", || pair().filter(|port| taken.insert(*port)));
+        let another = || eventually("free ports", pair);
         Self {
             database: another(),
             http: another(),
@@ -143,12 +145,12 @@ impl Side {
 
     /// Waits for a line on standard output.
     pub(super) fn says(&self, text: &str) {
-        self.process().waits_for(&self.process().out, text);
+        self.process().waits_for(&self.process().out, text, self.who);
     }
 
     /// Waits for a line on standard error.
     pub(super) fn complains(&self, text: &str) {
-        self.process().waits_for(&self.process().err, text);
+        self.process().waits_for(&self.process().err, text, self.who);
     }
 
     /// Waits until it is ready.
@@ -182,6 +184,15 @@ impl Side {
     fn plain(&self, text: &str) -> String {
         let directory = self.path().display().to_string();
         let mut text = text.replace(&directory, "{dir}");
+        let Ports {
+            database,
+            http,
+            admin,
+        } = self.ports;
+        for (port, name) in [(database, "db"), (database + 1, "db2"), (http, "http"), (admin, "admin")] {
+            text = text.replace(&format!(":{port}"), &format!(":{{{name}}}"));
+            text = text.replace(&format!("port {port}"), &format!("port {{{name}}}"));
+        }
         if let Some(peer) = text.find("accepted connection from 127.") {
             text.truncate(peer);
             text.push_str("accepted connection from {peer}");
@@ -203,9 +214,7 @@ impl Side {
     /// Notes what psql says.
     pub(super) fn note_psql(&mut self, name: &str, psql: &Psql) {
         let output = psql.run("SELECT current_user, 40 + 2");
-        let port = format!("port {}", self.ports.database);
-        let text = describe(&output).replace(&port, "port {db}");
-        self.note(name, text);
+        self.note(name, describe(&output));
     }
 
     /// Notes the answer of its HTTP or admin server.
@@ -253,7 +262,7 @@ impl Drop for Side {
 }
 
 impl Process {
-    fn waits_for(&self, lines: &Arc<Mutex<Vec<String>>>, text: &str) {
+    fn waits_for(&self, lines: &Arc<Mutex<Vec<String>>>, text: &str, who: Who) {
         let both = || format!("{:#?}{:#?}", lock(&self.out), lock(&self.err));
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             eventually(text, || {
@@ -263,7 +272,7 @@ impl Process {
                     .then_some(())
             });
         }));
-        assert!(found.is_ok(), "{text:?} was not said: {}", both());
+        assert!(found.is_ok(), "{who:?} did not say {text:?}: {}", both());
     }
 }
 
@@ -307,13 +316,14 @@ pub(super) fn request(method: &str, port: u16, path: &str) -> String {
     stream
         .set_read_timeout(Some(DEADLINE))
         .expect("the deadline is not zero");
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
+    // 1.0, so that no answer comes in chunks.
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n");
     let length = if method == "POST" {
         "Content-Length: 0\r\n"
     } else {
         ""
     };
-    write!(stream, "{head}{length}Connection: close\r\n\r\n").expect("it reads");
+    write!(stream, "{head}{length}\r\n").expect("it reads");
     let mut response = String::new();
     stream
         .read_to_string(&mut response)

@@ -1,6 +1,6 @@
 //! The differences that we want, by name. Any other fails the run.
 
-use super::Who;
+use super::Who::{self, Original, Ours};
 
 /// A difference.
 pub(super) struct Wanted {
@@ -19,5 +19,71 @@ pub(super) enum What {
     Fact(&'static str),
 }
 
+const fn line(
+    name: &'static str,
+    scenario: &'static str,
+    who: Who,
+    text: &'static str,
+) -> Wanted {
+    Wanted {
+        name,
+        scenario,
+        what: What::Line(who, text),
+    }
+}
+
+const fn fact(name: &'static str, scenario: &'static str, fact: &'static str) -> Wanted {
+    Wanted {
+        name,
+        scenario,
+        what: What::Fact(fact),
+    }
+}
+
 /// All of them.
-pub(super) const WANTED: &[Wanted] = &[];
+pub(super) const WANTED: &[Wanted] = &[
+    // What a client is told.
+    fact("client-errors", "nobody", "what it read"),
+    fact("client-errors", "limit", "what it read"),
+    // IAM login of each instance by itself.
+    fact("iam-of-one", "iam of one", "logged in"),
+    // SIGTERM with --exit-zero-sigterm is like any signal.
+    line("zero-sigterm", "TERM zero", Original, "terminal error: SIGTERM signal received"),
+    line("zero-sigterm", "TERM zero", Ours, "SIGTERM signal received. Shutting down"),
+    line("zero-sigterm", "stays, zero", Original, "terminal error: SIGTERM signal received"),
+    line("zero-sigterm", "stays, zero", Ours, "SIGTERM signal received. Shutting down"),
+    line("zero-sigterm", "delay, zero", Original, "terminal error: SIGTERM signal received"),
+    line("zero-sigterm", "delay, zero", Ours, "SIGTERM signal received. Shutting down"),
+    line("zero-sigterm", "delay, zero", Ours, "accepted connection from"),
+    line("zero-sigterm", "delay, zero", Ours, "client closed the connection"),
+    fact("zero-sigterm", "delay, zero", "serves"),
+    fact("zero-sigterm", "delay, zero", "readiness"),
+    // Errors are told in JSON if that is what was asked for.
+    fact("quiet-json", "quiet JSON", "form"),
+    // Metrics of ours beside the original's.
+    line("own-metrics", "*", Ours, "alloydb_auth_proxy_"),
+    // What stands behind the name of the instance or the listener.
+    line("causes", "*", Original, "refresh error: failed to get instance metadata"),
+    line("causes", "*", Original, "error details: name = ErrorInfo"),
+    line("causes", "*", Ours, "connectionInfo was answered 404 NOT_FOUND"),
+    line("causes", "unix nowhere", Original, "Unable to mount socket: stat {dir}/nowhere"),
+    line("causes", "unix nowhere", Ours, "Unable to mount socket: the directory {dir}/nowhere must exist"),
+    line("causes", "port taken", Original, "Unable to mount socket: listen tcp"),
+    line("causes", "port taken", Ours, "Unable to mount socket: listening on"),
+    line("causes", "port negative", Original, "Unable to mount socket: listen tcp"),
+    line("causes", "port negative", Ours, "Unable to mount socket: "),
+    line("causes", "port large", Original, "Unable to mount socket: listen tcp"),
+    line("causes", "port large", Ours, "Unable to mount socket: "),
+    line("causes", "HTTP taken", Original, "terminal error: "),
+    line("causes", "HTTP taken", Ours, "terminal error: "),
+    line("causes", "admin taken", Original, "terminal error: "),
+    line("causes", "admin taken", Ours, "terminal error: "),
+    line("causes", "file missing", Original, "terminal error: unable to start: error initializing dialer"),
+    line("causes", "file missing", Ours, "the credentials can't be used"),
+    line("causes", "file of nothing", Original, "terminal error: unable to start: error initializing dialer"),
+    line("causes", "file of nothing", Ours, "the credentials can't be used"),
+    line("causes", "JSON of nothing", Original, "terminal error: unable to start: error initializing dialer"),
+    line("causes", "JSON of nothing", Ours, "the credentials can't be used"),
+    line("causes", "no gcloud", Original, "terminal error: unable to start: error initializing dialer"),
+    line("causes", "no gcloud", Ours, "terminal error: unable to start: "),
+];
