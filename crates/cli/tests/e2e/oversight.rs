@@ -1,9 +1,12 @@
 //! Statements under policy and audit: what is denied, what is cut short, what is recorded.
 
+mod catalog;
 mod crash;
 mod denied;
+mod disk;
 mod limited;
 mod recorded;
+mod sinks;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,21 +6,14 @@ mod instance;
 use std::sync::Arc;
 use std::time::Duration;
 
-use querycop_serve::Socket;
-use querycop_wire::error_response::ErrorView;
-use querycop_wire::frontend::{query, terminate};
-use querycop_wire::startup::{ProtocolVersion, StartupMessage};
-use querycop_wire::tag;
 use secrecy::SecretString;
-use tokio::net::UnixStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::backend::Backend;
 use crate::config::Config;
 use crate::leg::Leg;
-use crate::login::{Credentials, Failure, Login, Progress};
-use crate::messages::Messages;
-use crate::oversight::Learned;
+use crate::login::{Credentials, Failure};
+use crate::own_session::{OpenError, OwnSession, Role};
 use crate::refusal::Refusal;
 use crate::stop::chain;
 use crate::token::{Bearer, IssueError, Tokens};
@@ -170,8 +163,8 @@ impl Examination<'_> {
         };
         let login = async |this: &mut Self| this.login(patient, leg, &credentials).await;
         match self.step("login", login).await {
-            Some(backend) => {
-                self.step("query", async |_| select_one(backend).await)
+            Some(session) => {
+                self.step("query", async |_| select_one(session).await)
                     .await;
             }
             None => self.skip("query", AN_EARLIER_STEP),
@@ -243,42 +236,28 @@ impl Examination<'_> {
         patient: &Patient,
         leg: Leg,
         credentials: &Credentials,
-    ) -> Result<(Messages, Vec<String>), Trouble> {
-        let unable = |error: &dyn std::error::Error| Trouble::new(error.to_string(), "");
-        let startup = StartupMessage::new(
-            ProtocolVersion::V3_0,
-            &[
-                ("user", &patient.user),
-                ("database", &patient.database),
-                ("application_name", "querycop doctor"),
-            ],
-        )
-        .map_err(|error| unable(&error))?;
-        // The login speaks to a client as well: here to one that nobody listens to.
-        let (client, _nobody) = UnixStream::pair().map_err(|error| unable(&error))?;
-        let mut client = Messages::new(Leg::Plain(Socket::Unix(client)), Vec::new());
-        let mut login = Login {
-            scram_over_tls: self.config.scram_over_tls,
+    ) -> Result<(OwnSession, Vec<String>), Trouble> {
+        let role = Role {
+            user: &patient.user,
+            database: &patient.database,
+            application_name: "querycop doctor",
             credentials,
-            bearer: patient.bearer(),
-            client: &mut client,
-            backend: Messages::new(leg, Vec::new()),
-            used: None,
-            progress: Progress::Begun,
-            waiting_for: "the backend",
-            learned: Learned::default(),
+            scram_over_tls: self.config.scram_over_tls,
         };
         let limit = self.config.limits.login_timeout;
-        match timeout(limit, login.run(startup.as_bytes())).await {
-            Ok(Ok(())) => {
+        match OwnSession::open(leg, &role, limit).await {
+            Ok(session) => {
                 let details = vec![format!("as {:?} to {:?}", patient.user, patient.database)];
-                Ok((login.backend, details))
+                Ok((session, details))
             }
-            Ok(Err(failure)) => Err(login_trouble(failure)),
-            Err(_) => Err(Trouble::new(
-                "i/o timeout".to_owned(),
+            Err(OpenError::Login(failure)) => Err(login_trouble(failure)),
+            Err(error @ OpenError::Timeout) => Err(Trouble::new(
+                error.to_string(),
                 "See the database server's log.",
             )),
+            Err(error @ (OpenError::Name(_) | OpenError::Io(_))) => {
+                Err(Trouble::new(error.to_string(), ""))
+            }
         }
     }
 }
@@ -334,38 +313,21 @@ fn login_trouble(failure: Failure) -> Trouble {
 }
 
 /// Runs the one statement that every server can run.
-async fn select_one(mut backend: Messages) -> Result<((), Vec<String>), Trouble> {
+async fn select_one(mut session: OwnSession) -> Result<((), Vec<String>), Trouble> {
     let cure = "See the database server's log.";
-    let lost = |error: &dyn std::error::Error| Trouble::new(error.to_string(), cure);
-    query(backend.output(), b"select 1");
-    backend.flush().await.map_err(|error| lost(&error))?;
-    let mut failure = None;
     let mut rows = 0_u32;
-    loop {
-        let frame = match timeout(Duration::from_secs(10), backend.next()).await {
-            Ok(frame) => frame.map_err(|error| lost(&error))?,
-            Err(_) => return Err(Trouble::new("i/o timeout".to_owned(), cure)),
-        };
-        match frame.tag {
-            tag::backend::READY_FOR_QUERY => break,
-            tag::backend::DATA_ROW => rows += 1,
-            tag::backend::ERROR_RESPONSE => {
-                failure = ErrorView::decode(frame.body)
-                    .ok()
-                    .map(|error| error.message().into_owned());
-            }
-            _ => {}
-        }
-    }
-    terminate(backend.output());
-    // The answer is here: whether the server hears the goodbye is its own affair.
-    let _ = backend.flush().await;
-    match failure {
-        Some(message) => Err(Trouble::new(message, cure)),
-        None if rows != 1 => Err(Trouble::new(
+    let counted = session.query("select 1", Duration::from_secs(10), |_| {
+        rows += 1;
+        Ok(())
+    });
+    let outcome = counted.await;
+    session.end().await;
+    match outcome {
+        Err(error) => Err(Trouble::new(error.to_string(), cure)),
+        Ok(()) if rows != 1 => Err(Trouble::new(
             format!("{rows} rows in answer to select 1"),
             cure,
         )),
-        None => Ok(((), vec!["select 1".to_owned()])),
+        Ok(()) => Ok(((), vec!["select 1".to_owned()])),
     }
 }
