@@ -94,7 +94,7 @@ impl Overseen {
 }
 
 /// All records of a log, in order.
-fn records(directory: &Path) -> Vec<Value> {
+pub(crate) fn records(directory: &Path) -> Vec<Value> {
     let mut segments: Vec<_> = fs::read_dir(directory)
         .expect("it is there")
         .map(|entry| entry.expect("it is there").path())
