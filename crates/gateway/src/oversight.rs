@@ -302,10 +302,10 @@ impl Oversight {
     fn unanswered(&mut self, expected: Expected, outcome: Outcome<'_>) -> Result<(), Unrecorded> {
         match expected {
             Expected::Parse { name, run, .. } => {
+                self.prepared.failed(&name);
                 if run.refused.is_some() {
                     return self.record_rest(run, outcome);
                 }
-                self.prepared.failed(&name);
                 Ok(())
             }
             Expected::Bind { portal, bound } => {

@@ -124,7 +124,11 @@ impl Legs {
 
         let rows = self.server.psql(&format!("select n from {table}"));
         assert_eq!(rows.split_whitespace().collect::<Vec<_>>(), ["1", "2", "3"]);
-        let denied: Vec<_> = records(&audit)
+        let records = records(&audit);
+        for record in records.iter().filter(|record| record["verdict"] == "deny") {
+            assert_eq!(record["rule"], "no-deletes", "{record}");
+        }
+        let denied: Vec<_> = records
             .into_iter()
             .filter(|record| record["outcome"] == "denied")
             .collect();

@@ -93,8 +93,17 @@ impl Oversight {
         text
     }
 
-    /// A run that goes to the server, or the reason why it doesn't.
-    pub(super) fn admitted(&mut self, mut run: Run) -> Run {
+    /// A run that goes to the server, or the reason why it doesn't, which is counted.
+    pub(super) fn admitted(&mut self, run: Run) -> Run {
+        let run = self.judged(run);
+        if let Some(refused) = &run.refused {
+            self.shared.metrics.statement_refused(refused.kind());
+        }
+        run
+    }
+
+    /// The same, not counted.
+    pub(super) fn judged(&mut self, mut run: Run) -> Run {
         if let Some(judgement) = &run.judgement
             && let Some((place, decision)) = judgement.denied()
         {
@@ -119,9 +128,6 @@ impl Oversight {
                 why: Why::NoRecord,
                 place: 0,
             });
-        }
-        if let Some(refused) = &run.refused {
-            self.shared.metrics.statement_refused(refused.kind());
         }
         run
     }

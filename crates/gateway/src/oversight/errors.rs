@@ -44,9 +44,7 @@ impl Oversight {
                 self.skip(copy)?;
             }
             Some(Expected::Parse { name, mut run, .. }) => {
-                if run.refused.is_none() {
-                    self.prepared.failed(&name);
-                }
+                self.prepared.failed(&name);
                 let refused = run.refused.as_ref().map(Refused::code);
                 let outcome = outcome_of(refused.as_ref(), code);
                 self.record(&mut run, None, 0, outcome)?;

@@ -6,6 +6,7 @@ use querycop_testkit::gateway::Signal;
 use serde_json::Value;
 
 use crate::relay::raw::V3_0;
+use crate::setup::counter;
 
 use super::{
     NO_DELETES, Overseen, RawClient, SERVER, bind, codes, count, execute, message, outcome, parse,
@@ -151,6 +152,37 @@ fn a_portal_that_can_t_be_made_is_why_its_statement_failed() {
 }
 
 #[test]
+fn what_stands_behind_a_denied_parse_is_recorded_as_what_it_was() {
+    table("recorded_doomed", 2);
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    // The unnamed statement stands for something else before.
+    client.send(&[run("select * from recorded_doomed"), sync()].concat());
+    outcome(&mut client);
+    client.send(&[run("delete from recorded_doomed"), run("select 1"), sync()].concat());
+    let (tags, codes) = outcome(&mut client);
+    assert_eq!((tags.as_str(), codes), ("EZ", vec!["42501".to_owned()]));
+    assert_eq!(
+        told(&overseen.statements()),
+        [
+            "execute select completed SELECT 2",
+            "parse delete denied 42501",
+            "execute delete skipped -",
+            "execute select skipped -",
+        ]
+    );
+    let denied = "querycop_statements_refused_total{reason=\"denied\"}";
+    assert_eq!(counter(&overseen.gateway, denied), 1);
+    client.send(&[run("select * from recorded_doomed"), sync()].concat());
+    outcome(&mut client);
+    let statements = overseen.statements();
+    assert_eq!(
+        told(&statements[4..]),
+        ["execute select completed SELECT 2"]
+    );
+}
+
+#[test]
 fn a_commit_that_fails_at_sync_is_recorded() {
     SERVER.psql(
         "drop table if exists recorded_late;
@@ -284,7 +316,7 @@ fn synced_records_are_on_disk_before_the_client_goes_on() {
         assert_eq!(client.value(&format!("select {n}")), n.to_string());
     }
     assert_eq!(overseen.statements().len(), 20);
-    let syncs = crate::setup::counter(&overseen.gateway, "querycop_audit_syncs_total");
+    let syncs = counter(&overseen.gateway, "querycop_audit_syncs_total");
     assert!(syncs > 0);
 }
 
