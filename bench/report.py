@@ -12,10 +12,11 @@ from pathlib import Path
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 LABELS = {"direct": "direct", "haproxy": "HAProxy", "pgbouncer": "PgBouncer", "querycop": "Querycop",
           "querycop-written": "with policy and audit", "querycop-synced": "the same, synced",
-          "alloydb-tls": "own TLS", "alloydb-connector": "connector"}
+          "alloydb-tls": "own TLS", "alloydb-connector": "connector",
+          "alloydb-proxy": "auth-proxy", "alloydb-proxy-original": "the original"}
 # Who is held against a limit, where it is not Querycop as it comes.
 SUBJECTS = {"Policy and audit": "querycop-written", "Audit on disk": "querycop-synced",
-            "Connector": "alloydb-connector"}
+            "Connector": "alloydb-connector", "Auth-proxy": "alloydb-proxy"}
 
 # what, kind of scenario, TLS, figure, beside whom, most or least, limit
 GOALS = [
@@ -33,6 +34,12 @@ GOALS = [
     ("Policy and audit, CPU per transaction, prepared, 16 clients", "prepared-c16", False, "cpu_us", "pgbouncer", "≤", 1.30),
     ("Policy and audit, CPU per transaction, simple, 16 clients", "simple-c16", False, "cpu_us", "pgbouncer", "≤", 1.30),
     ("Audit on disk, throughput, prepared, 64 clients", "prepared-c64", False, "tps", "querycop-written", "≥", 0.60),
+    ("Auth-proxy, CPU per transaction, prepared, 16 clients", "prepared-c16", False, "cpu_us", "alloydb-proxy-original", "≤", 0.60),
+    ("Auth-proxy, COPY out, throughput", "copyout-", False, "mib_s", "alloydb-proxy-original", "≥", 1.30),
+    ("Auth-proxy, COPY in, throughput", "copyin-", False, "mib_s", "alloydb-proxy-original", "≥", 1.30),
+    ("Auth-proxy, connections per second, 8 clients", "connect-c8", False, "tps", "alloydb-proxy-original", "≥", 1.20),
+    ("Auth-proxy, memory of an idle connection", "idle-", False, "kib_session", "alloydb-proxy-original", "≤", 0.50),
+    ("Auth-proxy, start to ready", "start-", False, "start_ms", "alloydb-proxy-original", "≤", 0.30),
     ("Idle session, plain", "idle-", False, "kib_session", None, "≤", 12),
     ("Idle session, TLS on both legs", "idle-", True, "kib_session", None, "≤", 40),
 ]
@@ -86,7 +93,7 @@ def loads(outcome):
                    "–" if name == "direct" else spread(ratio, 2)]
             if copy:
                 bulk.append(row + [spread(figures(runs, "cpu_ms_gib"), 0)])
-            elif not scenario.startswith("idle"):
+            elif not scenario.startswith(("idle", "start")):
                 transactions.append(row + [spread(figures(runs, "cpu_us"), 1),
                                            spread(figures(runs, "p50_us"), 0)])
     parts = []
