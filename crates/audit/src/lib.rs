@@ -31,6 +31,7 @@ mod room;
 mod schema;
 mod segment;
 mod settle;
+mod stage;
 mod store;
 mod verify;
 

@@ -148,7 +148,7 @@ impl Oversight {
             }
         }
         let throttle = self.shared.governance.throttle();
-        run.running = throttle.begin(&self.judge.principal().user, &limits, Instant::now())?;
+        run.running = throttle.begin(&self.judge.principal().user, &limits, Instant::now)?;
         Ok(())
     }
 
