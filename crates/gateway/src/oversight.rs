@@ -22,11 +22,11 @@ mod sinks;
 mod text;
 mod throttle;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use querycop_audit::Outcome;
 use querycop_policy::facts::{
     Action, Attributes, Columns, Deallocation, Effect, Object, ObjectKind, Statement,

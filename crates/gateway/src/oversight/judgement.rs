@@ -1,10 +1,10 @@
 //! What the policy says of a text, for one session.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use hashbrown::HashMap;
 use jiff::Timestamp;
 use querycop_policy::facts::{Effect, PreparedStatements, Resolved, Statement};
 use querycop_policy::{

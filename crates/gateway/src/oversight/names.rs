@@ -4,8 +4,9 @@
 //! has confirmed is exact, and what is recorded follows it. What was sent and not answered yet may or
 //! may not come about, so a decision is taken over everything that a name may stand for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 /// `NAMEDATALEN - 1`: the server tells names apart by so many bytes and ignores the others.
 const SIGNIFICANT: usize = 63;
@@ -197,7 +198,7 @@ impl<T> Names<T> {
     }
 
     fn entry(&mut self, name: &[u8]) -> &mut Named<T> {
-        // A key of its own is made only for a new name: the unnamed one's takes no memory at all.
+        // The unnamed one's key takes no memory.
         self.by_name.entry(significant(name).into()).or_default()
     }
 }
