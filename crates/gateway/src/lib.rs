@@ -40,7 +40,7 @@ mod token;
 
 pub use backend::LoadError;
 pub use catalogs::CatalogCollector;
-pub use doctor::{Finding, Patient, Step, examine};
+pub use doctor::{Finding, Patient, Step, examine, examine_instance};
 pub use gateway::{Gateway, OpenError, Opened, Shutdown};
 pub use google::{GoogleError, dialer};
 pub use metrics::Metrics;

@@ -6,11 +6,12 @@ mod instance;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloydb_connector::Dialer;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::backend::Backend;
-use crate::config::Config;
+use crate::config::{self, Config, ScramOverTls};
 use crate::leg::Leg;
 use crate::login::{Credentials, Failure};
 use crate::own_session::{OpenError, OwnSession, Role};
@@ -78,9 +79,10 @@ const CREDENTIALS_CURE: &str = "Check the credentials: GATEKEEPER_BACKEND_CREDEN
     this machine or pod.";
 
 /// The examination as far as it has come.
-struct Examination<'a> {
-    config: &'a Config,
+struct Examination {
     backend: Arc<Backend>,
+    scram_over_tls: ScramOverTls,
+    login_timeout: Duration,
     steps: Vec<Step>,
 }
 
@@ -107,17 +109,41 @@ pub async fn examine(config: &Config, patient: &Patient) -> Vec<Step> {
             return steps;
         }
     };
-    let mut examination = Examination {
-        config,
+    let examination = Examination {
         backend: Arc::new(backend),
+        scram_over_tls: config.scram_over_tls,
+        login_timeout: config.limits.login_timeout,
         steps,
     };
-    examination.run(patient).await;
-    examination.steps
+    examination.run(patient).await
 }
 
-impl Examination<'_> {
-    async fn run(&mut self, patient: &Patient) {
+/// Examines the way to an instance through a connector that is there already; `limit` is for the dial,
+/// and again for the login.
+///
+/// Must be called within the connector's runtime. Not cancel safe.
+pub async fn examine_instance(
+    dialer: Dialer,
+    instance: config::Instance,
+    patient: &Patient,
+    limit: Duration,
+) -> Vec<Step> {
+    let examination = Examination {
+        backend: Arc::new(Backend::through(dialer, instance, limit)),
+        scram_over_tls: ScramOverTls::Terminate,
+        login_timeout: limit,
+        steps: Vec::new(),
+    };
+    examination.run(patient).await
+}
+
+impl Examination {
+    async fn run(mut self, patient: &Patient) -> Vec<Step> {
+        self.go_all_the_way(patient).await;
+        self.steps
+    }
+
+    async fn go_all_the_way(&mut self, patient: &Patient) {
         let (leg, steps) = match self.backend.instance() {
             None => (self.reach_address().await, &direct::STEPS),
             Some(_) => (self.reach_instance().await, &instance::STEPS),
@@ -132,7 +158,7 @@ impl Examination<'_> {
             }
             return;
         };
-        let credentials = match (&self.config.backend.token, &patient.password) {
+        let credentials = match (&self.backend.settings.token, &patient.password) {
             (Some(_), _) => {
                 let minted = self
                     .step("token", async |this| this.mint(patient).await)
@@ -212,7 +238,7 @@ impl Examination<'_> {
 
     async fn mint(&mut self, patient: &Patient) -> Result<(Credentials, Vec<String>), Trouble> {
         let unable = |message: String, cure| Trouble::new(message, cure);
-        let tokens = Tokens::load(&self.config.backend, &Arc::default())
+        let tokens = Tokens::load(&self.backend.settings, &Arc::default())
             .await
             .map_err(|error| unable(chain(&error), CREDENTIALS_CURE))?;
         let Some(tokens) = tokens else {
@@ -242,9 +268,9 @@ impl Examination<'_> {
             database: &patient.database,
             application_name: "querycop doctor",
             credentials,
-            scram_over_tls: self.config.scram_over_tls,
+            scram_over_tls: self.scram_over_tls,
         };
-        let limit = self.config.limits.login_timeout;
+        let limit = self.login_timeout;
         match OwnSession::open(leg, &role, limit).await {
             Ok(session) => {
                 let details = vec![format!("as {:?} to {:?}", patient.user, patient.database)];
