@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use querycop_auth_proxy::{
-    DoctorOptions, Environment, Examined, Hooks, Instance, Outcome, Settings, Sources, begin,
-    run as run_proxy,
+    DoctorOptions, Environment, Examined, Hooks, Instance, InstanceName, Outcome, Settings,
+    Sources, begin, run as run_proxy,
 };
 use querycop_gateway::config::{self, IamLogin};
 use querycop_gateway::{Finding, Patient, Step, chain, examine_instance};
 
 use crate::doctor::{self, Findings};
 use crate::exit;
+use crate::settings::Environment as PgEnvironment;
 
 /// The name under which the program is the proxy at once.
 const NAME: &str = "alloydb-auth-proxy";
@@ -70,7 +71,7 @@ fn doctor(settings: &Settings, options: &DoctorOptions) -> ExitCode {
     for notice in &settings.notices {
         exit::complain(&format!("{notice}\n"));
     }
-    let environment = crate::settings::Environment::read(std::env::vars_os());
+    let environment = PgEnvironment::read(std::env::vars_os());
     let (user, database) = (options.user.clone(), options.database.clone());
     let patient = doctor::patient(user, database, &environment);
     let mut findings = Vec::new();
@@ -86,7 +87,10 @@ async fn examine(settings: &Settings, instance: &Instance, patient: &Patient) ->
         Ok(examined) => examined,
         Err(error) => {
             return Findings {
-                of: Some(format!("{:?}", instance.name)),
+                of: Some(match &instance.name {
+                    InstanceName::Uri(uri) => uri.to_string(),
+                    InstanceName::Dns(name) => name.clone(),
+                }),
                 steps: vec![Step {
                     name: "credentials",
                     finding: Finding::Failed {

@@ -13,8 +13,8 @@ use querycop_testkit::postgres::Login;
 use querycop_testkit::psql::Psql;
 use querycop_testkit::wait::{eventually, eventually_within};
 
-use super::{Who, compare};
 use super::side::{Side, request};
+use super::{Who, compare};
 use crate::alloydb::cloud::{CLUSTER, Cloud, PRIMARY, READ_POOL, SERVICE_ACCOUNT, SERVICE_ROLE};
 use crate::google::LOCALHOST;
 use crate::google::cloud::TUNNEL_PORT;
@@ -413,7 +413,10 @@ fn metrics() {
                 let complete = has("bytes_sent") && has("dial_failure_count");
                 complete.then_some(all)
             });
-            side.note("metrics", all.split('#').next().unwrap_or_default().trim_end());
+            side.note(
+                "metrics",
+                all.split('#').next().unwrap_or_default().trim_end(),
+            );
             let body = all.find('#').map_or("", |start| &all[start..]);
             let families = families(body);
             side.note_lines("/metrics", families.iter().map(String::as_str));
@@ -634,7 +637,9 @@ fn a_delay_before_the_end() {
             side.is_ready();
             let (http, database) = (side.ports.http, side.ports.database);
             eventually("the start", || {
-                request("GET", http, "/startup").starts_with("200").then_some(())
+                request("GET", http, "/startup")
+                    .starts_with("200")
+                    .then_some(())
             });
             side.signal("TERM");
             if scenario == "delay, zero" && side.who == Who::Original {
@@ -660,7 +665,10 @@ fn systemd_is_told() {
         notified
             .set_read_timeout(Some(Duration::from_secs(30)))
             .expect("the deadline is not zero");
-        side.set("NOTIFY_SOCKET", socket.to_str().expect("a temporary path is UTF-8"));
+        side.set(
+            "NOTIFY_SOCKET",
+            socket.to_str().expect("a temporary path is UTF-8"),
+        );
         start(side, &["-p", "{db}", PRIMARY]);
         let mut message = [0; 256];
         let length = notified.recv(&mut message).expect("it tells");
