@@ -30,7 +30,10 @@ fn outcome(program: &Path, case: &Case, folder: &Path) -> Expected {
         .spawn()
         .expect("the proxy starts");
     let said = Arc::new(Mutex::new(String::new()));
-    let out = collect(child.stdout.take().expect("it is a pipe"), Arc::clone(&said));
+    let out = collect(
+        child.stdout.take().expect("it is a pipe"),
+        Arc::clone(&said),
+    );
     let err = child.stderr.take().expect("it is a pipe");
     let err = thread::spawn(move || std::io::read_to_string(err).unwrap_or_default());
     // One that has credentials, or a name to look up, goes on, and says so on standard output.
@@ -88,7 +91,10 @@ fn both_accept_and_refuse_the_same() {
         let is_right = is_same == case.difference.is_none() || may_be_same;
         if own != case.expected || !is_right {
             let (line, text) = (case.line, case.text);
-            let _ = writeln!(unwanted, "{line}\n  original: {theirs:?}, ours: {own:?}, wanted: {text}");
+            let _ = writeln!(
+                unwanted,
+                "{line}\n  original: {theirs:?}, ours: {own:?}, wanted: {text}"
+            );
         }
     }
     assert!(unwanted.is_empty(), "{unwanted}");

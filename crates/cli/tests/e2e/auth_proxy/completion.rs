@@ -29,11 +29,23 @@ fn bash_completes_commands_flags_and_files() {
     // 9 is the tab key, 37 goes through the words one by one.
     assert_eq!(offered(&side, "wa", 9), ["wait"]);
     assert_eq!(offered(&side, "--max-s", 9), ["--max-sigterm-delay"]);
-    assert_eq!(offered(&side, "--http-", 37), ["--http-address", "--http-port"]);
-    assert_eq!(offered(&side, &format!("--config-file {start}"), 9), [file.as_str()]);
-    assert_eq!(offered(&side, &format!("--config-file={start}"), 9), [file.as_str()]);
+    assert_eq!(
+        offered(&side, "--http-", 37),
+        ["--http-address", "--http-port"]
+    );
+    assert_eq!(
+        offered(&side, &format!("--config-file {start}"), 9),
+        [file.as_str()]
+    );
+    assert_eq!(
+        offered(&side, &format!("--config-file={start}"), 9),
+        [file.as_str()]
+    );
     let described = offered(&side, "completion ", 9);
-    assert_eq!(described[0], "bash        (Print the completion script for bash)");
+    assert_eq!(
+        described[0],
+        "bash        (Print the completion script for bash)"
+    );
     assert!(offered(&side, "--port ", 9).is_empty());
 }
 
@@ -53,8 +65,16 @@ fn every_name_of_the_program_is_the_proxy() {
         assert!(said.expect_success().starts_with(version), "{said}");
     }
     let words = ["auth-proxy", "--version"];
-    let said = Program::new(crate::setup::querycop()).arguments(words).run();
+    let said = Program::new(crate::setup::querycop())
+        .arguments(words)
+        .run();
     assert!(said.expect_success().starts_with(version), "{said}");
-    let said = Program::new(crate::setup::querycop()).argument("auth-proxy").run();
-    assert!(said.expect_failure().contains("  querycop auth-proxy instance_uri..."), "{said}");
+    let said = Program::new(crate::setup::querycop())
+        .argument("auth-proxy")
+        .run();
+    assert!(
+        said.expect_failure()
+            .contains("  querycop auth-proxy instance_uri..."),
+        "{said}"
+    );
 }
