@@ -527,7 +527,11 @@ fn ports_that_are_taken() {
         ),
     ] {
         compare(scenario, |side| {
-            let _taken = TcpListener::bind(("127.0.0.1", side.ports.database)).expect("it is free");
+            // A child that another test starts this instant may still have the last one.
+            let port = side.ports.database;
+            let _taken = eventually("the port to be free", || {
+                TcpListener::bind(("127.0.0.1", port)).ok()
+            });
             start(side, words);
             side.ends();
         });
@@ -677,6 +681,141 @@ fn systemd_is_told() {
         side.note("first", String::from_utf8_lossy(&message[..length]).trim());
         side.is_ready();
         side.signal("TERM");
+        side.ends();
+    });
+}
+
+#[test]
+fn flags_without_effect() {
+    compare("no effect", |side| {
+        let flags = [
+            "--http-port",
+            "1",
+            "--telemetry-prefix",
+            "x",
+            "--disable-metrics",
+            "--disable-traces",
+            "--login-token",
+            "x",
+        ];
+        start(side, &[&["-p", "{db}", PRIMARY], &flags[..]].concat());
+        side.is_ready();
+        terminate(side);
+    });
+}
+
+#[test]
+fn a_token_for_both() {
+    compare("token for both", |side| {
+        start_bare(&CLOUD, side, &["-p", "{db}", "-t", TOKEN, "-i", PRIMARY]);
+        side.is_ready();
+        side.note_psql("psql", &side.psql().user(DANA));
+        side.says("closed the connection");
+        terminate(side);
+    });
+}
+
+#[test]
+fn a_lazy_refresh() {
+    compare("lazy", |side| {
+        start(side, &["-p", "{db}", "--lazy-refresh", PRIMARY]);
+        side.is_ready();
+        side.note_psql("psql", &with_password(side.psql()));
+        side.says("closed the connection");
+        terminate(side);
+    });
+}
+
+#[test]
+fn environment_and_file() {
+    compare("environment", |side| {
+        let file = side.path().join("proxy.toml");
+        let text = format!(
+            "instance-uri = \"{READ_POOL}\"\nquitquitquit = true\naddress = \"127.0.0.3\"\n"
+        );
+        std::fs::write(&file, text).expect("the directory is writable");
+        side.set("ALLOYDB_PROXY_INSTANCE_URI", PRIMARY);
+        side.set("ALLOYDB_PROXY_INSTANCE_URI_1", READ_POOL);
+        side.set("ALLOYDB_PROXY_PORT", &side.ports.database.to_string());
+        side.set("ALLOYDB_PROXY_ADDRESS", "127.0.0.1");
+        start(
+            side,
+            &[
+                "--config-file",
+                "{dir}/proxy.toml",
+                "--admin-port",
+                "{admin}",
+            ],
+        );
+        side.says("quitquitquit");
+        let port = side.ports.admin;
+        eventually("the admin server", || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        side.note_sockets();
+        terminate(side);
+    });
+}
+
+#[test]
+fn a_port_that_kubernetes_means() {
+    compare("kubernetes", |side| {
+        side.set("ALLOYDB_PROXY_PORT", "tcp://10.0.0.1:5432");
+        let instance = format!("{PRIMARY}?port={{db}}");
+        start(side, &[&instance]);
+        side.is_ready();
+        terminate(side);
+    });
+}
+
+#[test]
+fn profiles() {
+    compare("profiles", |side| {
+        let flags = ["--debug", "--admin-port", "{admin}"];
+        start(side, &[&["-p", "{db}", PRIMARY], &flags[..]].concat());
+        side.says("pprof");
+        let port = side.ports.admin;
+        eventually("the admin server", || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        for page in ["", "cmdline", "heap"] {
+            let answer = request("GET", port, &format!("/debug/pprof/{page}"));
+            side.note(page, answer.split(' ').next().unwrap_or_default());
+        }
+        side.note_http("GET", port, "/quitquitquit");
+        terminate(side);
+    });
+}
+
+#[test]
+fn a_socket_of_a_killed_proxy() {
+    compare("stale", |side| {
+        start(side, &["-u", "{dir}", PRIMARY]);
+        side.is_ready();
+        side.signal("KILL");
+        side.ends();
+        start(side, &["-u", "{dir}", PRIMARY]);
+        match side.who {
+            Who::Original => side.complains("Unable to mount socket"),
+            Who::Ours => {
+                side.is_ready();
+                side.signal("INT");
+            }
+        }
+        side.ends();
+    });
+}
+
+#[test]
+fn a_hangup() {
+    compare("hangup", |side| {
+        start(side, &["-p", "{db}", PRIMARY]);
+        side.is_ready();
+        side.signal("HUP");
+        if side.who == Who::Ours {
+            side.says("Reloading");
+            side.signal("INT");
+        }
         side.ends();
     });
 }

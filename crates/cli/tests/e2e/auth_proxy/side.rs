@@ -338,10 +338,10 @@ pub(super) fn request(method: &str, port: u16, path: &str) -> String {
         ""
     };
     write!(stream, "{head}{length}\r\n").expect("it reads");
-    let mut response = String::new();
-    stream
-        .read_to_string(&mut response)
-        .expect("it answers and closes");
+    let mut response = Vec::new();
+    let read = stream.read_to_end(&mut response);
+    read.expect("it answers and closes");
+    let response = String::from_utf8_lossy(&response);
     let (head, body) = response.split_once("\r\n\r\n").expect("it is HTTP");
     let status = head.split(' ').nth(1).unwrap_or_default();
     let kind = head.lines().find_map(|line| {
