@@ -5,6 +5,7 @@ Scenarios by name, each with "-tls" behind it for TLS on every leg:
   connect-cN               the same with a new connection for each transaction
   copyout-M, copyin-M      COPY (binary) of M MiB in rows of 1 KiB
   idle-N+N                 so many sessions held open, each having run one query
+  start-N                  N starts, from the process to "ready for new connections" (auth-proxies)
 """
 import os
 import re
@@ -27,7 +28,7 @@ class Failed(Exception):
 class Scenario:
     def __init__(self, name):
         match = re.fullmatch(r"(simple|prepared|connect)-c(\d+)(-tls)?|"
-                             r"(copyout|copyin)-(\d+)(-tls)?|(idle)-(\d+(?:\+\d+)*)(-tls)?", name)
+                             r"(copyout|copyin)-(\d+)(-tls)?|(idle)-(\d+(?:\+\d+)*)(-tls)?|(start)-(\d+)()", name)
         if not match:
             raise ValueError(name)
         self.name = name
@@ -217,6 +218,23 @@ def idle(stack, endpoint, scenario, _duration):
     return figures
 
 
+def start(stack, endpoint, scenario, _duration):
+    """Milliseconds from the start of the process to its word that it is ready, in the median."""
+    took = []
+    for _ in range(scenario.sizes[0]):
+        before = time.time()
+        process, log = stack.launch(endpoint.name, False)[:2]
+        while b"ready for new connections" not in log.read_bytes():
+            if process.poll() is not None or time.time() > before + 20:
+                stack.end(process)
+                raise Failed(f"it does not get ready: {log.read_text(errors='replace')[-200:]}")
+            time.sleep(0.0005)
+        took.append((time.time() - before) * 1e3)
+        stack.end(process)
+    took.sort()
+    return {"start_ms": took[len(took) // 2]}
+
+
 def settled(endpoint):
     """Memory after two seconds and once it has stopped changing, so that buffers can be given back."""
     time.sleep(2)
@@ -237,7 +255,7 @@ def first_error(text):
 
 
 RUN = {"simple": pgbench, "prepared": pgbench, "connect": pgbench,
-       "copyout": copy, "copyin": copy, "idle": idle}
+       "copyout": copy, "copyin": copy, "idle": idle, "start": start}
 
 
 def run(stack, endpoint, scenario, duration):

@@ -262,6 +262,13 @@ class Stack:
     def start_peer(self, name, tls):
         if name == "direct":
             return Endpoint(name, self.direct.port, tls, log=self.direct.log)
+        process, log, port = self.launch(name, tls)
+        endpoint = Endpoint(name, port, tls, process, log)
+        self.ready(endpoint)
+        return endpoint
+
+    def launch(self, name, tls):
+        """Its process, log and port; nobody waits until it serves."""
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.root))
         folder.chmod(0o755)
         port = free_port()
@@ -272,7 +279,4 @@ class Stack:
             "BENCH_TLS": str(self.root / "tls") if tls else "", "BENCH_OSUSER": self.osuser.pw_name}
         if name.startswith("alloydb-"):
             env |= self.emulator()
-        process, log = self.spawn([HERE / "peers" / f"{name}.sh", "run"], folder, env)
-        endpoint = Endpoint(name, port, tls, process, log)
-        self.ready(endpoint)
-        return endpoint
+        return *self.spawn([HERE / "peers" / f"{name}.sh", "run"], folder, env), port

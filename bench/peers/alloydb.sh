@@ -13,3 +13,11 @@ querycop_environment() {
         export GATEKEEPER_PROXY_TLS_KEY="$BENCH_TLS/server.key"
     fi
 }
+
+# The auth-proxies: plain to the client, TLS to the instance. The same words for both.
+auth_proxy_run() {
+    for name in $(env | sed -n 's/^\(ALLOYDB_PROXY_[A-Z_]*\)=.*/\1/p'); do unset "$name"; done
+    export GOOGLE_APPLICATION_CREDENTIALS="$BENCH_CREDENTIALS"
+    exec "$@" --port "$BENCH_PORT" --alloydbadmin-api-endpoint "$BENCH_ADMIN" \
+        --disable-built-in-telemetry "$BENCH_INSTANCE"
+}

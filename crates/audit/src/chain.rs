@@ -14,6 +14,7 @@ use crate::hash::LineHash;
 use crate::line::{self, Buffer};
 use crate::room::{CHUNK, Reservation, Room, signed};
 use crate::segment::SegmentName;
+use crate::stage::Bodies;
 use crate::store::WriteError;
 
 /// What comes before a line's body at most: sequence, hash, and the words around them.
@@ -59,6 +60,9 @@ pub(crate) struct Chain {
     pub(crate) segments: u64,
     /// The sequence of the last record if it is a checkpoint, else of an earlier one.
     pub(crate) signed: u64,
+    /// Where what was staged is taken to, and the lines that are made of it.
+    pub(crate) staged: Bodies,
+    lines: Buffer,
     is_closed: bool,
     /// After a rotation that failed: not to be tried again before.
     retry_at: Timestamp,
@@ -107,6 +111,8 @@ impl Chain {
             has_new_name: true,
             segments: 0,
             signed: 0,
+            staged: Bodies::default(),
+            lines: Buffer::new(),
             is_closed: false,
             retry_at: Timestamp::MIN,
         }
@@ -132,23 +138,56 @@ impl Chain {
         self.put_here(buffer)
     }
 
-    /// Adds a line to the segment as it is.
-    fn put_here(&mut self, buffer: &mut Buffer) -> Result<u64, WriteError> {
+    /// Adds lines with one write: all of them or none. Returns their bytes.
+    pub(crate) fn put_all(&mut self, bodies: &Bodies) -> Result<u64, WriteError> {
         if self.is_closed {
             return Err(WriteError::Closed);
         }
-        let line = finish(buffer, self.next, self.head);
+        let most = bodies.len() + bodies.iter().len() * (HEADROOM + LINE_END);
+        self.make_ready(most as u64, bodies.time())?;
+        let (mut next, mut head) = (self.next, self.head);
+        self.lines.clear();
+        for body in bodies.iter() {
+            let start = self.lines.len();
+            let begin = Begin::of(next, head);
+            self.lines.extend_from_slice(begin.bytes());
+            self.lines.extend_from_slice(body);
+            self.lines.extend_from_slice(b"}\n");
+            head = LineHash::of(&self.lines[start..self.lines.len() - 1]);
+            next += 1;
+        }
+        let length = self.lines.len() as u64;
+        let lines = std::mem::take(&mut self.lines);
+        let outcome = self.write(&lines);
+        self.lines = lines;
+        outcome?;
+        (self.next, self.head) = (next, head);
+        Ok(length)
+    }
+
+    /// Writes whole lines behind the last one.
+    fn write(&mut self, lines: &[u8]) -> Result<(), WriteError> {
         let segment = &mut self.segment;
-        if let Err(source) = segment.file.write_at(line, segment.length) {
+        if let Err(source) = segment.file.write_at(lines, segment.length) {
             segment.condition = Condition::Torn;
             let error = WriteError::write(segment.name, source);
             // Whoever reads along should not see half a line for longer than it takes.
             let _ = self.repair();
             return Err(error);
         }
-        let length = line.len() as u64;
+        let length = lines.len() as u64;
         segment.length += length;
         self.place.room.add(-signed(length));
+        Ok(())
+    }
+
+    /// Adds a line to the segment as it is.
+    fn put_here(&mut self, buffer: &mut Buffer) -> Result<u64, WriteError> {
+        if self.is_closed {
+            return Err(WriteError::Closed);
+        }
+        let line = finish(buffer, self.next, self.head);
+        self.write(line)?;
         self.head = LineHash::of(&line[..line.len() - 1]);
         self.next += 1;
         Ok(self.next - 1)
@@ -356,17 +395,9 @@ fn allocate(file: &dyn SegmentFile, from: u64, needed: u64) -> io::Result<u64> {
 /// Writes what only the store knows in front of a body, and its end; returns the whole line.
 pub(crate) fn finish(buffer: &mut Buffer, sequence: u64, prev: LineHash) -> &[u8] {
     buffer.extend(b"}\n");
-    let mut begin = Begin {
-        bytes: [0; HEADROOM],
-        length: 0,
-    };
-    begin.add(SEQUENCE);
-    begin.add_number(sequence);
-    begin.add(PREV);
-    begin.add(&prev.digits());
-    begin.add(b"\"");
+    let begin = Begin::of(sequence, prev);
     let start = HEADROOM - begin.length;
-    buffer[start..HEADROOM].copy_from_slice(&begin.bytes[..begin.length]);
+    buffer[start..HEADROOM].copy_from_slice(begin.bytes());
     &buffer[start..]
 }
 
@@ -377,6 +408,23 @@ struct Begin {
 }
 
 impl Begin {
+    fn of(sequence: u64, prev: LineHash) -> Self {
+        let mut begin = Self {
+            bytes: [0; HEADROOM],
+            length: 0,
+        };
+        begin.add(SEQUENCE);
+        begin.add_number(sequence);
+        begin.add(PREV);
+        begin.add(&prev.digits());
+        begin.add(b"\"");
+        begin
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         let end = self.length + bytes.len();
         self.bytes[self.length..end].copy_from_slice(bytes);

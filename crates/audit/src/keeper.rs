@@ -144,7 +144,9 @@ impl Work {
                 self.sync();
             }
             if closing == Closing::Yes {
-                self.core.chain().finish();
+                let mut chain = self.core.chain();
+                self.core.write_staged(&mut chain);
+                chain.finish();
                 return;
             }
         }
@@ -175,7 +177,10 @@ impl Work {
     }
 
     fn checkpoint(&self, now: Timestamp) {
-        let outcome = self.core.chain().checkpoint(now);
+        let mut chain = self.core.chain();
+        self.core.write_staged(&mut chain);
+        let outcome = chain.checkpoint(now);
+        drop(chain);
         match outcome {
             Ok(None) => {}
             Ok(Some(_)) => {

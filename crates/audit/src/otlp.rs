@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -21,13 +21,16 @@ pub struct OtlpConfig {
     pub instance: String,
     /// The gateway's version.
     pub version: String,
+    /// What every request carries: [`otlp_headers`].
+    pub headers: HeaderMap,
 }
 
 /// Sends records to a collector of OpenTelemetry.
 #[derive(Debug)]
 pub struct OtlpSink {
     client: Client,
-    runtime: Runtime,
+    /// Made by the feed's own thread, where it may also be dropped.
+    runtime: Option<Runtime>,
     endpoint: Url,
     resource: Value,
     /// Records that the collector refused one by one. The segments have them.
@@ -92,13 +95,10 @@ impl OtlpSink {
     pub fn new(config: &OtlpConfig) -> Result<Self, OtlpError> {
         let client = Client::builder()
             .timeout(TIMEOUT)
+            .default_headers(config.headers.clone())
             .no_proxy()
             .build()
             .map_err(OtlpError::Client)?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(OtlpError::Runtime)?;
         let attributes = [
             ("service.name", "querycop"),
             ("service.instance.id", &config.instance),
@@ -111,7 +111,7 @@ impl OtlpSink {
             .collect();
         Ok(Self {
             client,
-            runtime,
+            runtime: None,
             endpoint: endpoint(&config.endpoint)?,
             resource: json!({ "attributes": attributes }),
             refused: 0,
@@ -147,7 +147,14 @@ impl OtlpSink {
             .post(self.endpoint.clone())
             .header(CONTENT_TYPE, "application/json")
             .body(request.to_string());
-        let (status, body) = self.runtime.block_on(async {
+        let runtime = match self.runtime.take() {
+            Some(runtime) => runtime,
+            None => Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(OtlpError::Runtime)?,
+        };
+        let (status, body) = self.runtime.insert(runtime).block_on(async {
             let response = request.send().await.map_err(OtlpError::Unreachable)?;
             let status = response.status();
             let body = response.bytes().await.map_err(OtlpError::Unreachable)?;
@@ -211,6 +218,44 @@ fn is_about_records(status: StatusCode) -> bool {
         status,
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY
     )
+}
+
+/// Reads headers as OpenTelemetry writes them: `name=value,name=value`, values percent-encoded. The
+/// error says what is wrong and never the value, which is a secret.
+pub fn otlp_headers(text: &str) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or("a header without =: NAME=VALUE is expected, and a comma between two")?;
+        let name: HeaderName = name
+            .trim()
+            .parse()
+            .map_err(|_| format!("{:?} is no name of a header", name.trim()))?;
+        let mut value = percent_decoded(value.trim())
+            .and_then(|value| HeaderValue::from_bytes(&value).ok())
+            .ok_or_else(|| format!("the value of {name} is no value of a header"))?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let (digits, behind) = rest.split_at_checked(2)?;
+        let digits = std::str::from_utf8(digits).ok()?;
+        decoded.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = behind;
+    }
+    Some(decoded)
 }
 
 fn endpoint(text: &str) -> Result<Url, OtlpError> {
@@ -293,5 +338,22 @@ fn any_value(value: &Value) -> Value {
         Value::String(text) => json!({ "stringValue": text }),
         Value::Bool(value) => json!({ "boolValue": value }),
         Value::Null | Value::Object(_) => json!({ "stringValue": value.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_and_never_shown() {
+        let headers = otlp_headers("authorization=Basic%20c2VjcmV0, x-scope=a").expect("headers");
+        assert_eq!(headers["authorization"], "Basic c2VjcmV0");
+        assert_eq!(headers["x-scope"], "a");
+        assert!(!format!("{headers:?}").contains("c2VjcmV0"));
+        for wrong in ["authorization", "a b=c", "a=%zz", "a=%2", "a=%0a"] {
+            let error = otlp_headers(wrong).expect_err(wrong);
+            assert!(!error.contains('%'), "{error}");
+        }
     }
 }

@@ -99,6 +99,8 @@ pub enum Via {
     Execute,
     /// `FunctionCall`.
     FunctionCall,
+    /// Sync: the commit that it brings, if that failed.
+    Sync,
 }
 
 /// What the policy said.
@@ -149,7 +151,13 @@ pub enum Outcome<'a> {
 
 impl Via {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Query, Self::Parse, Self::Execute, Self::FunctionCall];
+    pub const ALL: &'static [Self] = &[
+        Self::Query,
+        Self::Parse,
+        Self::Execute,
+        Self::FunctionCall,
+        Self::Sync,
+    ];
 
     /// Its word.
     pub const fn as_str(self) -> &'static str {
@@ -158,6 +166,7 @@ impl Via {
             Self::Parse => "parse",
             Self::Execute => "execute",
             Self::FunctionCall => "function_call",
+            Self::Sync => "sync",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who waits until a record is kept.
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -13,6 +13,46 @@ use crate::store::WriteError;
 pub struct Ticket {
     /// Its place among all: settled are those below a mark that only rises.
     pub(crate) place: u64,
+    pub(crate) queue: TicketQueue,
+    /// It was asked about.
+    was_asked: bool,
+}
+
+/// What a ticket's place is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TicketQueue {
+    /// What is written at once, or by the keeper.
+    Log,
+    /// What waits to be written together ([`crate::stage`]).
+    Stage,
+}
+
+impl Ticket {
+    pub(crate) fn logged(place: u64) -> Self {
+        Self {
+            place,
+            queue: TicketQueue::Log,
+            was_asked: false,
+        }
+    }
+
+    pub(crate) fn staged(place: u64) -> Self {
+        Self {
+            place,
+            queue: TicketQueue::Stage,
+            was_asked: false,
+        }
+    }
+
+    /// Whether it waits, or did, to be written together with others.
+    pub fn is_staged(&self) -> bool {
+        self.queue == TicketQueue::Stage
+    }
+
+    /// Whether this is the first time that somebody asks.
+    pub(crate) fn waits_its_turn(&mut self) -> bool {
+        !std::mem::replace(&mut self.was_asked, true)
+    }
 }
 
 /// Up to where records are kept, and who waits for more.
@@ -20,6 +60,7 @@ pub struct Ticket {
 pub(crate) struct Settlement {
     /// Every place up to this one is settled.
     mark: AtomicU64,
+    has_losses: AtomicBool,
     waiting: Mutex<Waiting>,
 }
 
@@ -36,6 +77,11 @@ impl Settlement {
         let settlement = Self::default();
         settlement.mark.store(mark, Ordering::Release);
         settlement
+    }
+
+    /// Whether anything was ever lost.
+    pub(crate) fn has_losses(&self) -> bool {
+        self.has_losses.load(Ordering::Acquire)
     }
 
     pub(crate) fn mark(&self) -> u64 {
@@ -81,6 +127,7 @@ impl Settlement {
             return;
         }
         self.waiting().lost.push(from..=up_to);
+        self.has_losses.store(true, Ordering::Release);
         self.mark.fetch_max(up_to, Ordering::AcqRel);
         self.wake(up_to);
     }

@@ -21,7 +21,8 @@ use crate::record::Record;
 use crate::recovery::{OpenError, Opened, Recovery};
 use crate::room::{Reservation, Room};
 use crate::segment::SegmentName;
-use crate::settle::{Settlement, Ticket};
+use crate::settle::{Settlement, Ticket, TicketQueue};
+use crate::stage::Stage;
 
 /// Where records go: the segments of a directory, of which a store is the only writer.
 ///
@@ -43,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) room: Arc<Room>,
     pub(crate) pulse: Pulse,
     pub(crate) settlement: Settlement,
+    stage: Stage,
     pub(crate) queue: Queue,
     pub(crate) counters: Counters,
     /// After a refusal: no more is asked of the disk before this time, in microseconds.
@@ -121,6 +123,9 @@ pub enum WriteError {
         /// Which one.
         sequence: u64,
     },
+    /// A write failed that was to take this record and others.
+    #[error("the record was not written")]
+    Unwritten,
     /// The store was closed before.
     #[error("the audit store is closed")]
     Closed,
@@ -161,6 +166,7 @@ impl Store {
             room,
             pulse: Pulse::default(),
             settlement: Settlement::up_to(settled),
+            stage: Stage::default(),
             queue: Queue::default(),
             counters: Counters::default(),
             retry_at: AtomicI64::new(i64::MIN),
@@ -206,21 +212,53 @@ impl Store {
             Durability::Written => {}
             Durability::Synced | Durability::Queued => self.keeper.wake(place),
         }
-        Ok(Ticket { place })
+        Ok(Ticket::logged(place))
+    }
+
+    /// Appends a record that may be written together with others. With durability `written` the
+    /// operating system has it when it is settled, or when anything is appended by
+    /// [`append`](Self::append); with the others there is no difference.
+    pub fn append_soon(
+        &self,
+        reservation: Reservation,
+        record: &Record<'_>,
+    ) -> Result<Ticket, WriteError> {
+        if self.core.durability != Durability::Written {
+            return self.append(reservation, record);
+        }
+        Ok(BUFFER.with_borrow_mut(|buffer| {
+            buffer.clear();
+            record.encode(buffer);
+            self.core.stage.leave(buffer, record.time, reservation)
+        }))
     }
 
     /// Whether a record is kept as the durability promises. Wakes the caller when it is.
     ///
-    /// With `written` it is as soon as it was appended; with `synced` when it is on disk; with
-    /// `queued` when the queue has room for it.
+    /// With `written` it is as soon as it was written; with `synced` when it is on disk; with
+    /// `queued` when the queue has room for it. What was left by [`append_soon`](Self::append_soon)
+    /// is written when somebody asks for the second time: before that, others have their turn to
+    /// leave theirs.
     pub fn poll_settled(
         &self,
-        ticket: Ticket,
+        ticket: &mut Ticket,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), WriteError>> {
-        match self.core.durability {
-            Durability::Written => Poll::Ready(Ok(())),
-            Durability::Synced | Durability::Queued => self.core.settlement.poll(ticket, context),
+        let core = &self.core;
+        match (ticket.queue, core.durability) {
+            (TicketQueue::Log, Durability::Written) => Poll::Ready(Ok(())),
+            (TicketQueue::Log, Durability::Synced | Durability::Queued) => {
+                core.settlement.poll(*ticket, context)
+            }
+            (TicketQueue::Stage, _) if core.stage.is_settled(*ticket) => Poll::Ready(Ok(())),
+            (TicketQueue::Stage, _) if ticket.waits_its_turn() => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            (TicketQueue::Stage, _) => {
+                core.write_staged(&mut core.chain());
+                core.stage.outcome(*ticket, context)
+            }
         }
     }
 
@@ -276,6 +314,7 @@ impl Core {
     /// Adds a line; returns its sequence.
     pub(crate) fn put(&self, buffer: &mut Buffer, time: Timestamp) -> Result<u64, WriteError> {
         let mut chain = self.chain();
+        self.write_staged(&mut chain);
         let outcome = chain.put(buffer, time);
         drop(chain);
         match &outcome {
@@ -287,6 +326,25 @@ impl Core {
             Err(error) => self.failed(error),
         }
         outcome
+    }
+
+    /// Writes what waits to be written together.
+    pub(crate) fn write_staged(&self, chain: &mut Chain) {
+        let mut bodies = std::mem::take(&mut chain.staged);
+        self.stage.take(&mut bodies);
+        if !bodies.is_empty() {
+            let count = bodies.iter().len() as u64;
+            let outcome = chain.put_all(&bodies);
+            match &outcome {
+                Ok(bytes) => {
+                    self.counters.records.fetch_add(count, Ordering::Relaxed);
+                    self.counters.bytes.fetch_add(*bytes, Ordering::Relaxed);
+                }
+                Err(error) => self.failed(error),
+            }
+            self.stage.settle(&mut bodies, &outcome.map(drop));
+        }
+        chain.staged = bodies;
     }
 
     pub(crate) fn failed(&self, error: &WriteError) {

@@ -28,7 +28,7 @@ pub(crate) use command::{Command, Shell};
 pub use environment::Environment;
 use mistake::Mistake;
 use parse::{Parsed, parse};
-use table::ROOT;
+use table::{DOCTOR, ROOT};
 
 use crate::settings::Settings;
 use crate::{completion, help, shutdown_command, wait};
@@ -40,6 +40,19 @@ pub enum Outcome {
     Ended(u8),
     /// A proxy is to be run.
     Run(Box<Settings>, Sources),
+    /// The way to the instances is to be examined.
+    Examine(Box<Settings>, DoctorOptions),
+}
+
+/// How `doctor` logs in, and how it tells what it found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoctorOptions {
+    /// The role (`--user`).
+    pub user: Option<String>,
+    /// The database (`--database`).
+    pub database: Option<String>,
+    /// JSON in place of text.
+    pub json: bool,
 }
 
 /// The exit status of what went well.
@@ -98,6 +111,7 @@ pub fn begin(
     }
     Outcome::Ended(match command {
         Command::Root => return run(program, parsed, environment, out, err),
+        Command::Doctor => return examine(program, parsed, environment, err),
         Command::Wait => wait::run(&parsed.values, err),
         Command::Shutdown => shutdown_command::run(&parsed.values, err),
         Command::Completion => print(out, &help::long(program, command)),
@@ -136,6 +150,33 @@ fn run(
         Ok(settings) => Outcome::Run(Box::new(settings), sources),
         Err(SettingsError(mistake)) => {
             Outcome::Ended(refuse(program, Command::Root, &mistake, err))
+        }
+    }
+}
+
+fn examine(
+    program: &str,
+    command_line: Parsed,
+    environment: Environment,
+    err: &mut dyn Write,
+) -> Outcome {
+    let text = |name| {
+        let text = command_line.values.text(DOCTOR, name);
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let options = DoctorOptions {
+        user: text("user"),
+        database: text("database"),
+        json: command_line.values.switch("json"),
+    };
+    let sources = Sources {
+        command_line,
+        environment,
+    };
+    match sources.settings() {
+        Ok(settings) => Outcome::Examine(Box::new(settings), options),
+        Err(SettingsError(mistake)) => {
+            Outcome::Ended(refuse(program, Command::Doctor, &mistake, err))
         }
     }
 }

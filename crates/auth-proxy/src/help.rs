@@ -72,6 +72,15 @@ For this session:   PROGRAM completion fish | source
 For all sessions:   PROGRAM completion fish > ~/.config/fish/completions/alloydb-auth-proxy.fish
 ";
 
+const ABOUT_DOCTOR: &str = "\
+Credentials, certificate and addresses, connection with TLS and metadata exchange, login, query: each
+step is taken as the proxy takes it, and what fails is told with its cause and a cure. No listener is
+opened. Give the flags and instances that the proxy has; the role's password is taken from PGPASSWORD.
+
+  PROGRAM doctor projects/p/locations/r/clusters/c/instances/i
+  PROGRAM doctor --auto-iam-authn --user app@p.iam INSTANCE
+";
+
 const ABOUT_POWERSHELL: &str = "\
 For this session:   PROGRAM completion powershell | Out-String | Invoke-Expression
 For all sessions:   add that line to your profile
@@ -88,6 +97,7 @@ pub(crate) fn long(program: &str, command: Command) -> String {
         Command::Root => ABOUT_ROOT,
         Command::Completion => ABOUT_COMPLETION,
         Command::Script(shell) => script_about(shell),
+        Command::Doctor => ABOUT_DOCTOR,
         Command::Help => "",
         Command::Shutdown => ABOUT_SHUTDOWN,
         Command::Wait => ABOUT_WAIT,
@@ -120,6 +130,7 @@ pub(crate) fn usage(program: &str, command: Command) -> String {
         }
         Command::Completion => line(format!(" {name} [command]")),
         Command::Script(_) => line(format!(" completion {name} [flags]")),
+        Command::Doctor => line(format!(" {name} instance_uri... [flags]")),
         Command::Help => line(format!(" {name} [command] [flags]")),
         Command::Shutdown | Command::Wait => line(format!(" {name} [flags]")),
     }

@@ -7,6 +7,7 @@ mod completion;
 mod connection_test;
 mod dialers;
 mod dns;
+mod examined;
 mod flags;
 mod gcloud;
 mod health;
@@ -35,7 +36,8 @@ mod trace;
 mod wait;
 
 pub use dns::{Resolve, ResolveError, SystemResolver};
-pub use flags::{Environment, Outcome, SettingsError, Sources, begin};
+pub use examined::{ExamineError, Examined};
+pub use flags::{DoctorOptions, Environment, Outcome, SettingsError, Sources, begin};
 pub use log::Logger;
 pub use proxy::{Hooks, Proxy, Reload, StartError};
 pub use run::run;

@@ -76,7 +76,7 @@ a configuration file; flags win over the environment, the environment over the f
 
 const AFTER_HELP: &str = "Signals:
   SIGTERM, SIGINT  take no new clients, end idle sessions, let busy ones finish; a second one ends at once
-  SIGHUP           read the certificate files again (they are also watched)
+  SIGHUP           read certificates, policy and catalogs again (files are also watched)
 
 Exit status:
   0    every session had ended

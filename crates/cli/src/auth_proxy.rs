@@ -4,10 +4,17 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use querycop_auth_proxy::{
-    Environment, Hooks, Instance, Outcome, Sources, begin, run as run_proxy,
+    DoctorOptions, Environment, Examined, Hooks, Instance, Outcome, Settings, Sources, begin,
+    run as run_proxy,
 };
+use querycop_gateway::config::{self, IamLogin};
+use querycop_gateway::{Finding, Patient, Step, chain, examine_instance};
+
+use crate::doctor::{self, Findings};
+use crate::exit;
 
 /// The name under which the program is the proxy at once.
 const NAME: &str = "alloydb-auth-proxy";
@@ -39,6 +46,7 @@ fn run_as(program: &str, arguments: Vec<OsString>) -> ExitCode {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     match begin(program, arguments, environment, &mut out, &mut err) {
         Outcome::Ended(status) => ExitCode::from(status),
+        Outcome::Examine(settings, options) => doctor(&settings, &options),
         Outcome::Run(settings, sources) => {
             let hooks = Hooks {
                 reload: Some(Arc::new(move || instances(&sources))),
@@ -47,6 +55,63 @@ fn run_as(program: &str, arguments: Vec<OsString>) -> ExitCode {
             };
             ExitCode::from(run_proxy(*settings, hooks))
         }
+    }
+}
+
+/// For a dial and again for a login: what the original gives a dial.
+const EXAMINATION_LIMIT: Duration = Duration::from_secs(30);
+
+/// Examines the way to each instance with the gateway's own steps.
+fn doctor(settings: &Settings, options: &DoctorOptions) -> ExitCode {
+    let runtime = match exit::short_runtime() {
+        Ok(runtime) => runtime,
+        Err(status) => return status,
+    };
+    for notice in &settings.notices {
+        exit::complain(&format!("{notice}\n"));
+    }
+    let environment = crate::settings::Environment::read(std::env::vars_os());
+    let (user, database) = (options.user.clone(), options.database.clone());
+    let patient = doctor::patient(user, database, &environment);
+    let mut findings = Vec::new();
+    for instance in &settings.instances {
+        findings.push(runtime.block_on(examine(settings, instance, &patient)));
+    }
+    runtime.shutdown_background();
+    doctor::report(&findings, options.json)
+}
+
+async fn examine(settings: &Settings, instance: &Instance, patient: &Patient) -> Findings {
+    let examined = match Examined::of(settings, instance).await {
+        Ok(examined) => examined,
+        Err(error) => {
+            return Findings {
+                of: Some(format!("{:?}", instance.name)),
+                steps: vec![Step {
+                    name: "credentials",
+                    finding: Finding::Failed {
+                        cause: chain(&error),
+                        cure: String::new(),
+                        details: Vec::new(),
+                    },
+                    took: Duration::ZERO,
+                }],
+            };
+        }
+    };
+    let route = config::Instance {
+        uri: examined.uri,
+        ip_type: instance.ip_type,
+        iam_login: if instance.auto_iam_authn {
+            IamLogin::On
+        } else {
+            IamLogin::Off
+        },
+    };
+    let steps = examine_instance(examined.dialer, route, patient, EXAMINATION_LIMIT).await;
+    Findings {
+        of: Some(examined.label),
+        steps,
     }
 }
 

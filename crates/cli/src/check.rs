@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use querycop_audit::SigningKey;
 use querycop_gateway::{Gateway, chain};
 
 use crate::exit::{self, OK, refuse_settings, warn_of_settings};
@@ -20,8 +21,19 @@ pub(crate) fn check(loaded: Loaded) -> ExitCode {
     }
 }
 
-/// Reads the certificate files as the gateway would.
-fn check_files(settings: Settings) -> ExitCode {
+/// Reads certificates, policy and keys as the gateway would. The audit log is left alone: a gateway
+/// that runs has it open.
+fn check_files(mut settings: Settings) -> ExitCode {
+    let audit = settings.config.governance.audit.take();
+    if let Some(key) = audit.and_then(|audit| audit.signing_key)
+        && let Err(error) = SigningKey::read(&key)
+    {
+        return refuse_settings(&[Problem {
+            subject: "audit.signing_key".to_owned(),
+            source: None,
+            message: chain(&error),
+        }]);
+    }
     let runtime = match exit::short_runtime() {
         Ok(runtime) => runtime,
         Err(status) => return status,

@@ -28,26 +28,62 @@ pub(crate) fn doctor(
         Ok(runtime) => runtime,
         Err(status) => return status,
     };
-    let patient = patient(options, environment);
+    let (user, database) = (options.user.clone(), options.database.clone());
+    let patient = patient(user, database, environment);
     let steps = runtime.block_on(examine(&settings.config, &patient));
     runtime.shutdown_background();
-    let failed = steps
-        .iter()
-        .any(|step| matches!(step.finding, Finding::Failed { .. }));
-    if options.json {
-        let steps: Vec<_> = steps.iter().map(as_json).collect();
-        exit::print(&format!("{:#}\n", json!({ "ok": !failed, "steps": steps })));
-    } else {
-        exit::print(&as_text(&steps));
-    }
-    ExitCode::from(if failed { FAILED } else { OK })
+    report(&[Findings { of: None, steps }], options.json)
 }
 
-fn patient(options: &DoctorOptions, environment: &Environment) -> Patient {
+/// What was found on the way to one database.
+pub(crate) struct Findings {
+    /// Which one, where there may be several.
+    pub(crate) of: Option<String>,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// Prints what was found; the exit status says whether anything is wrong.
+pub(crate) fn report(all: &[Findings], json: bool) -> ExitCode {
+    let has_failed = |step: &Step| matches!(step.finding, Finding::Failed { .. });
+    let mut is_well = true;
+    let mut objects = Vec::new();
+    for findings in all {
+        let failed = findings.steps.iter().any(has_failed);
+        is_well &= !failed;
+        if json {
+            let steps: Vec<_> = findings.steps.iter().map(as_json).collect();
+            let mut object = json!({ "ok": !failed, "steps": steps });
+            if let Some(instance) = &findings.of {
+                object["instance"] = json!(instance);
+            }
+            objects.push(object);
+        } else {
+            if let Some(instance) = &findings.of {
+                exit::print(&format!("{instance}\n"));
+            }
+            exit::print(&as_text(&findings.steps));
+        }
+    }
+    if json {
+        let whole = match <[Value; 1]>::try_from(objects) {
+            Ok([only]) => only,
+            Err(objects) => Value::Array(objects),
+        };
+        exit::print(&format!("{whole:#}\n"));
+    }
+    ExitCode::from(if is_well { OK } else { FAILED })
+}
+
+/// As whom to log in: as the options say, else as libpq's variables do.
+pub(crate) fn patient(
+    user: Option<String>,
+    database: Option<String>,
+    environment: &Environment,
+) -> Patient {
     let variable = |name: &str| environment.value(name).map(str::to_owned);
-    let user = options.user.clone().or_else(|| variable("PGUSER"));
+    let user = user.or_else(|| variable("PGUSER"));
     let user = user.unwrap_or_else(|| DEFAULT_ROLE.to_owned());
-    let database = options.database.clone().or_else(|| variable("PGDATABASE"));
+    let database = database.or_else(|| variable("PGDATABASE"));
     Patient {
         database: database.unwrap_or_else(|| user.clone()),
         user,

@@ -87,6 +87,9 @@ async fn open(settings: Settings) -> Result<Running, NotStarted> {
     if let Some(collector) = gateway.audit_collector() {
         registry.register_collector(Box::new(collector));
     }
+    if let Some(collector) = gateway.catalog_collector() {
+        registry.register_collector(Box::new(collector));
+    }
     let parts = Parts {
         registry: gateway.registry(),
         readiness: gateway.readiness(),

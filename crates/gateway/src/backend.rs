@@ -1,8 +1,11 @@
 //! The server behind the gateway, whichever way leads to it.
 
+use std::time::Duration;
+
+use alloydb_connector::Dialer;
 use thiserror::Error;
 
-use crate::config::{self, Route, TlsMode};
+use crate::config::{self, Google, Route, TlsMode};
 use crate::direct::{DialError, Direct};
 use crate::google::{self, GoogleError};
 use crate::instance::{Instance, InstanceError};
@@ -74,6 +77,19 @@ impl Backend {
             }
         };
         Ok(Self { settings, way })
+    }
+
+    /// The way to an instance through a connector that is there already.
+    pub(crate) fn through(dialer: Dialer, instance: config::Instance, timeout: Duration) -> Self {
+        let way = Way::Instance(Instance::new(instance.clone(), dialer, timeout));
+        let settings = config::Backend {
+            route: Route::Instance(instance),
+            role: None,
+            token: None,
+            google: Google::default(),
+            connect_timeout: timeout,
+        };
+        Self { settings, way }
     }
 
     /// Reads the files again. The old material stays in place if that fails.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use alloydb_connector::{IamLogin, InstanceUri, IpType};
-pub use querycop_audit::Durability;
+pub use querycop_audit::{Durability, OtlpConfig};
 use querycop_serve::Endpoint;
 use rustls_pki_types::ServerName;
+use secrecy::SecretString;
 
 /// Everything a [`Gateway`](crate::Gateway) needs to know.
 #[derive(Clone, Debug)]
@@ -36,6 +37,21 @@ pub struct Governance {
     pub policy_file: Option<PathBuf>,
     /// Where it is recorded; `None` records nothing.
     pub audit: Option<Audit>,
+    /// Whose catalogs the policy knows, and how they are read; `None` knows none.
+    pub catalog: Option<CatalogSource>,
+}
+
+/// Which databases' catalogs are read, and as whom.
+#[derive(Clone, Debug)]
+pub struct CatalogSource {
+    /// The databases.
+    pub databases: Vec<String>,
+    /// The role that reads them; it needs no privilege beyond CONNECT.
+    pub user: String,
+    /// Its password, where the gateway has no token for it.
+    pub password: Option<SecretString>,
+    /// Time between two readings.
+    pub refresh: Duration,
 }
 
 /// Where and how statements are recorded.
@@ -55,6 +71,10 @@ pub struct Audit {
     pub checkpoint_interval: Duration,
     /// What is kept of a statement's text.
     pub text: AuditText,
+    /// Whether records also go to standard output.
+    pub stdout: bool,
+    /// The collector of OpenTelemetry that records also go to.
+    pub otlp: Option<OtlpConfig>,
 }
 
 /// What is kept of a statement's text.

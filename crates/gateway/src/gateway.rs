@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::accepted::Accepted;
 use crate::backend::LoadError;
+use crate::catalogs::{self, CatalogCollector};
 use crate::config::{Config, Route};
 use crate::metrics::{Dropped, Metrics};
 use crate::oversight::{AuditCollector, Governance};
@@ -103,6 +104,11 @@ impl Gateway {
         self.shared.governance.collector()
     }
 
+    /// What is known of the catalogs that are read, if any are.
+    pub fn catalog_collector(&self) -> Option<CatalogCollector> {
+        CatalogCollector::new(&self.shared)
+    }
+
     /// Waking this reads certificate files and policy again.
     pub fn reload_handle(&self) -> Arc<Notify> {
         Arc::clone(&self.reload)
@@ -154,6 +160,8 @@ impl Opened {
         let sessions = TaskTracker::new();
         let preparation =
             AbortOnDropHandle::new(tokio::spawn(prepare(Arc::clone(&gateway.shared))));
+        let catalogs = catalogs::keep(Arc::clone(&gateway.shared));
+        let catalogs = AbortOnDropHandle::new(tokio::spawn(catalogs));
         let mut stop = std::pin::pin!(stop);
         let mut watch = gateway.watch.take();
         loop {
@@ -170,7 +178,7 @@ impl Opened {
                 () = gateway.reload.notified() => reload(&gateway.shared),
             }
         }
-        drop((listener, preparation));
+        drop((listener, preparation, catalogs));
         drain(&gateway.shared, &sessions).await
     }
 }

@@ -18,14 +18,15 @@ mod newcomer;
 mod recorder;
 mod refused;
 mod run;
+mod sinks;
 mod text;
 mod throttle;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use querycop_audit::Outcome;
 use querycop_policy::facts::{
     Action, Attributes, Columns, Deallocation, Effect, Object, ObjectKind, Statement,
@@ -52,6 +53,7 @@ pub use governance::GovernanceError;
 pub(crate) use newcomer::{Learned, Newcomer};
 pub(crate) use recorder::Unrecorded;
 pub(crate) use refused::denied;
+pub use sinks::SinksError;
 
 /// What a session is under.
 pub(crate) struct Oversight {
@@ -164,7 +166,12 @@ impl Oversight {
         let nonce = nonce()?;
         let settings = newcomer.settings();
         let path = newcomer.search_path(&settings);
-        let mut judge = Judge::new(governance.policy(), newcomer.principal(), path);
+        let mut judge = Judge::new(
+            governance.policy(),
+            shared.catalogs.of(newcomer.startup.database()),
+            newcomer.principal(),
+            path,
+        );
         let audit = governance
             .audit()
             .map(|store| (store, newcomer.fragment(judge.principal())));
@@ -210,6 +217,22 @@ impl Oversight {
             cut: None,
             cancel_key: newcomer.cancel_key(),
         })))
+    }
+
+    /// Records that the gateway has refused a client.
+    pub(crate) fn refused(newcomer: &Newcomer<'_>, refusal: &Refusal) {
+        let response = refusal.response();
+        Self::turned_away(newcomer, response.code().as_str(), response.message());
+    }
+
+    /// Records that a client was turned away, whoever did it.
+    pub(crate) fn turned_away(newcomer: &Newcomer<'_>, sqlstate: &str, reason: &str) {
+        let Some(store) = newcomer.shared.governance.audit() else {
+            return;
+        };
+        let fragment = newcomer.fragment(&newcomer.principal());
+        // It is refused either way, and what can't be recorded is counted.
+        let _ = Recorder::refuse(store, &fragment, sqlstate, reason);
     }
 
     /// When the statement that runs now has to be cancelled.
@@ -279,10 +302,10 @@ impl Oversight {
     fn unanswered(&mut self, expected: Expected, outcome: Outcome<'_>) -> Result<(), Unrecorded> {
         match expected {
             Expected::Parse { name, run, .. } => {
+                self.prepared.failed(&name);
                 if run.refused.is_some() {
                     return self.record_rest(run, outcome);
                 }
-                self.prepared.failed(&name);
                 Ok(())
             }
             Expected::Bind { portal, bound } => {

@@ -1,5 +1,6 @@
 //! The sessions that are being served, and how to end them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -91,6 +92,30 @@ pub(crate) struct Admission {
     entry: Arc<Entry>,
 }
 
+impl Entry {
+    /// A client that has said who it wants to be.
+    pub(crate) fn new(
+        id: Uuid,
+        (client_addr, client_tls): (PeerAddr, bool),
+        startup: &StartupMessage,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            client_addr,
+            client_tls,
+            user: startup.user().to_owned(),
+            database: startup.database().to_owned(),
+            application_name: startup.application_name().map(Cow::into_owned),
+            started_at: Timestamp::now(),
+            phase: AtomicU8::new(Phase::Login as u8),
+            order: AtomicU8::new(Order::Serve as u8),
+            to_backend: AtomicU64::new(0),
+            to_client: AtomicU64::new(0),
+            waker: AtomicWaker::new(),
+        })
+    }
+}
+
 // === impl Registry ===
 
 impl Registry {
@@ -118,14 +143,8 @@ impl Registry {
     }
 
     /// Gives a session its place.
-    pub(crate) fn admit(
-        self: &Arc<Self>,
-        id: Uuid,
-        client: (PeerAddr, bool),
-        startup: &StartupMessage,
-    ) -> Result<Admission, Refusal> {
-        let (client_addr, client_tls) = client;
-        let user = startup.user();
+    pub(crate) fn admit(self: &Arc<Self>, entry: Arc<Entry>) -> Result<Admission, Refusal> {
+        let user = &*entry.user;
         let mut inner = self.lock();
         if inner.draining {
             return Err(Refusal::ShuttingDown);
@@ -142,22 +161,8 @@ impl Registry {
                 limit,
             });
         }
-        let entry = Arc::new(Entry {
-            id,
-            client_addr,
-            client_tls,
-            user: user.to_owned(),
-            database: startup.database().to_owned(),
-            application_name: startup.application_name().map(std::borrow::Cow::into_owned),
-            started_at: Timestamp::now(),
-            phase: AtomicU8::new(Phase::Login as u8),
-            order: AtomicU8::new(Order::Serve as u8),
-            to_backend: AtomicU64::new(0),
-            to_client: AtomicU64::new(0),
-            waker: AtomicWaker::new(),
-        });
-        inner.sessions.insert(id, Arc::clone(&entry));
         inner.per_role.insert(user.to_owned(), of_role + 1);
+        inner.sessions.insert(entry.id, Arc::clone(&entry));
         self.metrics.active.inc();
         Ok(Admission {
             registry: Arc::clone(self),
@@ -296,7 +301,11 @@ mod tests {
 
     fn admit(registry: &Arc<Registry>, user: &str) -> Result<Admission, Refusal> {
         let startup = StartupMessage::new(ProtocolVersion::V3_0, &[("user", user)]).unwrap();
-        registry.admit(Uuid::now_v7(), (PeerAddr::Unix, false), &startup)
+        registry.admit(Entry::new(
+            Uuid::now_v7(),
+            (PeerAddr::Unix, false),
+            &startup,
+        ))
     }
 
     #[test]

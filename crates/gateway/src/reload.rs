@@ -158,6 +158,7 @@ pub(crate) fn reload(shared: &Arc<Shared>) {
             }
         }
     }
+    shared.catalogs.renew();
     if shared.config.governance.policy_file.is_none() {
         return;
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use crate::backend::{Backend, LoadError};
+use crate::catalogs::Catalogs;
 use crate::config::Config;
 use crate::dropped_log::DroppedLog;
 use crate::login::Credentials;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dropped_log: DroppedLog,
     pub(crate) governance: Governance,
+    pub(crate) catalogs: Catalogs,
     acceptor: ArcSwapOption<Acceptor>,
 }
 
@@ -37,6 +39,7 @@ impl Shared {
         let backend = Backend::load(config.backend.clone()).await?;
         let tokens = Tokens::load(&config.backend, &metrics).await?;
         let governance = Governance::load(config.governance.clone())?;
+        let catalogs = Catalogs::new(config.governance.catalog.as_ref());
         let registry = Registry::new(&config.limits, Arc::clone(&metrics));
         let preparation = Preparation::of(&backend, tokens.as_deref());
         Ok(Self {
@@ -48,6 +51,7 @@ impl Shared {
             metrics,
             dropped_log: DroppedLog::default(),
             governance,
+            catalogs,
             acceptor: ArcSwapOption::from(acceptor),
         })
     }

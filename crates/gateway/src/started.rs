@@ -14,7 +14,7 @@ use crate::login::{Failure, Login, Progress, Rejected};
 use crate::messages::Messages;
 use crate::oversight::{Learned, Newcomer, Oversight};
 use crate::refusal::Refusal;
-use crate::registry::Admission;
+use crate::registry::{Admission, Entry};
 use crate::relay::Relay;
 use crate::shared::Shared;
 use crate::stop::Stop;
@@ -87,17 +87,27 @@ impl Started {
             peer,
             startup,
         } = self;
-        match shared
-            .registry
-            .admit(id, (peer, client.leg().is_tls()), &startup)
-        {
+        let entry = Entry::new(id, (peer, client.leg().is_tls()), &startup);
+        match shared.registry.admit(Arc::clone(&entry)) {
             Ok(admission) => Ok(Admitted {
                 shared,
                 client,
                 startup,
                 admission,
             }),
-            Err(refusal) => Err(Stop::refuse(client, refusal).await),
+            Err(refusal) => {
+                Oversight::refused(
+                    &Newcomer {
+                        shared: &shared,
+                        entry: &entry,
+                        client: client.leg(),
+                        startup: &startup,
+                        learned: Learned::default(),
+                    },
+                    &refusal,
+                );
+                Err(Stop::refuse(client, refusal).await)
+            }
         }
     }
 }
@@ -112,8 +122,16 @@ impl Admitted {
         };
         match outcome {
             Ok((backend, learned)) => self.connected(backend, learned).await,
-            Err(Failure::Refused(refusal)) => Err(Stop::refuse(self.client, refusal).await),
+            Err(Failure::Refused(refusal)) => {
+                Oversight::refused(&self.newcomer(Learned::default()), &refusal);
+                Err(Stop::refuse(self.client, refusal).await)
+            }
             Err(Failure::Rejected(Rejected { error, message, .. })) => {
+                Oversight::turned_away(
+                    &self.newcomer(Learned::default()),
+                    &error.code,
+                    &error.message,
+                );
                 self.client.farewell(&message).await;
                 Err(Stop::Rejected(error))
             }
@@ -124,16 +142,7 @@ impl Admitted {
 
     /// The server has let the client in: it is told once its session is under oversight.
     async fn connected(mut self, backend: Messages, learned: Learned) -> Result<Connected, Stop> {
-        let overseen = Oversight::begin(
-            &self.shared,
-            &Newcomer {
-                shared: &self.shared,
-                entry: self.admission.entry(),
-                client: self.client.leg(),
-                startup: &self.startup,
-                learned,
-            },
-        );
+        let overseen = Oversight::begin(&self.shared, &self.newcomer(learned));
         let oversight = match overseen {
             Ok(oversight) => oversight,
             Err(refusal) => return Err(Stop::refuse(self.client, refusal).await),
@@ -233,6 +242,16 @@ impl Admitted {
                     waiting_for,
                 }))
             }
+        }
+    }
+
+    fn newcomer(&self, learned: Learned) -> Newcomer<'_> {
+        Newcomer {
+            shared: &self.shared,
+            entry: self.admission.entry(),
+            client: self.client.leg(),
+            startup: &self.startup,
+            learned,
         }
     }
 

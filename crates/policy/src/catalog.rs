@@ -89,6 +89,11 @@ impl Catalog {
         self.plain_types.insert((schema.into(), name.into()));
     }
 
+    /// How many relations there are.
+    pub fn relation_count(&self) -> usize {
+        self.relations.values().map(Vec::len).sum()
+    }
+
     /// A relation.
     pub fn relation(&self, schema: &str, name: &str) -> Option<&Relation> {
         self.relations

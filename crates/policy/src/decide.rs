@@ -107,7 +107,7 @@ impl<'a> Case<'a> {
                 search_path: situation.search_path,
                 user: &scope.principal().user,
                 assumed: policy.assumed_path.as_ref(),
-                catalog: scope.catalog(),
+                catalog: scope.catalog().map(|catalog| &**catalog),
             },
             whole,
             tally: Tally::default(),
@@ -171,14 +171,16 @@ impl<'a> Case<'a> {
                 _ => Standing::HiddenCall,
             },
             Some(Via::Column | Via::Attribute) => {
-                if catalog.is_some_and(|catalog| catalog.has_column(name)) {
-                    Standing::Nothing
-                } else if builtin::is_harmful_function(name) {
+                // That some relation has such a column doesn't say that this one has: where a function
+                // has the name too, it may be meant.
+                if builtin::is_harmful_function(name)
+                    || catalog.is_some_and(|catalog| has_other_function(catalog, name))
+                {
                     Standing::HiddenCall
                 } else if builtin::is_harmless_function(name) {
                     Standing::Column
-                } else if catalog.is_some_and(|catalog| !catalog.functions(name).is_empty()) {
-                    Standing::HiddenCall
+                } else if catalog.is_some_and(|catalog| catalog.has_column(name)) {
+                    Standing::Nothing
                 } else {
                     match self.scope.policy().dotted_names {
                         DottedNames::Columns => Standing::Column,
@@ -438,6 +440,14 @@ impl<'a> Case<'a> {
             reuse: self.tally.reuse,
         }
     }
+}
+
+/// Whether there is a function of this name beside PostgreSQL's own harmless ones.
+fn has_other_function(catalog: &crate::catalog::Catalog, name: &str) -> bool {
+    catalog
+        .functions(name)
+        .iter()
+        .any(|(schema, _)| **schema != *"pg_catalog" || !builtin::is_harmless_function(name))
 }
 
 /// Whether all functions that an operator can stand for are harmless, as the catalog says.

@@ -16,10 +16,17 @@ pub(crate) fn of(policy: &Policy, cause: Cause, seen: Option<&Seen<'_>>) -> Arc<
         Cause::Rule(place) => match policy.rules.get(usize::from(place)).map(|rule| &rule.does) {
             Some(Does::Deny { denial, .. }) => match seen {
                 None => Arc::clone(denial),
-                Some(seen) => Arc::new(Denial {
-                    detail: Some(format!("The statement would {}.", describe(seen)).into()),
-                    ..(**denial).clone()
-                }),
+                Some(seen) => {
+                    let would = format!("The statement would {}.", describe(seen));
+                    let detail = match &denial.detail {
+                        Some(rule) => format!("{rule} {would}"),
+                        None => would,
+                    };
+                    Arc::new(Denial {
+                        detail: Some(detail.into()),
+                        ..(**denial).clone()
+                    })
+                }
             },
             _ => standard("default", None, None),
         },
@@ -49,6 +56,11 @@ fn standard(rule: &str, detail: Option<String>, hint: Option<&str>) -> Arc<Denia
 /// The message that names a rule.
 pub(crate) fn message(rule: &str) -> Box<str> {
     format!("denied by policy rule \"{rule}\"").into()
+}
+
+/// The sentence that names a rule where the message doesn't.
+pub(crate) fn which(rule: &str) -> Box<str> {
+    format!("The policy rule is \"{rule}\".").into()
 }
 
 /// An effect in words that stand after "would".

@@ -102,8 +102,9 @@ impl Scope {
         (rule.who.any_of.is_empty() || is_one(&rule.who.any_of)) && !is_one(&rule.who.none_of)
     }
 
-    pub(crate) fn catalog(&self) -> Option<&Catalog> {
-        self.0.catalog.as_deref()
+    /// What the database's catalog says, if it was given.
+    pub fn catalog(&self) -> Option<&Arc<Catalog>> {
+        self.0.catalog.as_ref()
     }
 
     pub(crate) fn allows(&self, action: Action) -> impl Iterator<Item = &Rule> {

@@ -48,6 +48,9 @@ pub enum Then {
     /// They are shown again at the next poll, and nothing is read before they have gone on. The
     /// inspector sees to it that the task is woken.
     Wait,
+    /// Nothing that is not written yet goes on, also of those that were let go. They are shown again
+    /// at the next poll, also if there are none. The inspector sees to it that the task is woken.
+    Hold,
     /// They are shown again when more have come, for which the buffer must be that large.
     Grow {
         /// Bytes that are to be shown together.
@@ -102,6 +105,8 @@ pub struct Pipe {
     skip: usize,
     /// What the inspector wants.
     wish: Wish,
+    /// What was let go waits, too.
+    hold: bool,
     flush: bool,
     read_ended: Option<Ended>,
     total: u64,
@@ -165,9 +170,14 @@ impl Pipe {
         I: Inspect,
     {
         loop {
-            ready!(self.poll_drain(cx, writer)).map_err(PipeError::Write)?;
+            if !self.hold {
+                ready!(self.poll_drain(cx, writer)).map_err(PipeError::Write)?;
+            }
             if self.wish != Wish::Bytes {
                 self.look(inspect).map_err(PipeError::Inspect)?;
+                if self.hold {
+                    return Poll::Pending;
+                }
                 if !self.is_delivered() {
                     continue;
                 }
@@ -184,6 +194,9 @@ impl Pipe {
             }
             let waits = self.fill(cx, reader);
             self.look(inspect).map_err(PipeError::Inspect)?;
+            if self.hold {
+                return Poll::Pending;
+            }
             if !self.is_delivered() || self.wish == Wish::Rest {
                 continue;
             }
@@ -202,11 +215,12 @@ impl Pipe {
     /// Shows the inspector what it has not let go yet.
     fn look<I: Inspect>(&mut self, inspect: &mut I) -> Result<(), I::Error> {
         self.wish = Wish::Bytes;
+        let was_held = std::mem::take(&mut self.hold);
         let Some(buffer) = &mut self.buffer else {
             return Ok(());
         };
         let seen = &buffer.bytes()[self.cleared..self.end];
-        if seen.is_empty() {
+        if seen.is_empty() && !was_held {
             return Ok(());
         }
         let Passage { cleared, then } = inspect.inspect(seen)?;
@@ -214,6 +228,10 @@ impl Pipe {
         match then {
             Then::Read => {}
             Then::Wait => self.wish = Wish::Time,
+            Then::Hold => {
+                self.wish = Wish::Time;
+                self.hold = true;
+            }
             Then::Grow { size } => buffer.grow(self.cleared + size),
             Then::Replace { skip, put } => {
                 self.wish = Wish::Rest;
@@ -510,6 +528,52 @@ mod tests {
         }
         let size = line.len() * 2;
         Then::Grow { size }
+    }
+
+    /// Lets a line go when it is asked for the third time.
+    #[derive(Default)]
+    struct Patient {
+        asked: u32,
+        seen: Vec<usize>,
+    }
+
+    impl Inspect for Patient {
+        type Error = std::convert::Infallible;
+
+        fn inspect(&mut self, bytes: &[u8]) -> Result<Passage, Self::Error> {
+            self.seen.push(bytes.len());
+            self.asked += 1;
+            let then = if self.asked < 3 {
+                Then::Hold
+            } else {
+                Then::Read
+            };
+            Ok(Passage {
+                cleared: bytes.len(),
+                then,
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_let_go_waits_while_it_is_held() {
+        let (mut sender, mut reader) = duplex(64);
+        let (mut writer, mut receiver) = duplex(64);
+        sender.write_all(b"whole").await.unwrap();
+        drop(sender);
+        let (mut pipe, mut inspect) = (Pipe::default(), Patient::default());
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        for _ in 0..2 {
+            let polled = pipe.poll(&mut context, &mut reader, &mut writer, &mut inspect);
+            assert!(polled.is_pending());
+            assert_eq!(pipe.total(), 0);
+        }
+        let polled = pipe.poll(&mut context, &mut reader, &mut writer, &mut inspect);
+        assert!(polled.is_ready());
+        drop(writer);
+        let mut got = String::new();
+        receiver.read_to_string(&mut got).await.unwrap();
+        assert_eq!((got.as_str(), &inspect.seen[..]), ("whole", &[5, 0, 0][..]));
     }
 
     /// Leaves out far more than has come, once.

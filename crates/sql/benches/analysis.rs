@@ -46,6 +46,31 @@ fn unseen(criterion: &mut Criterion) {
     }
 }
 
+/// Texts that differ in more than their literals: nothing of one is of use for the next.
+fn new_shape(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("runtime");
+    let analyzer = Analyzer::new(AnalyzerConfig::default()).expect("threads");
+    let mut number = 0_u64;
+    for (name, text) in STATEMENTS {
+        criterion.bench_function(&format!("new shape/{name}"), |bencher| {
+            bencher.iter_batched(
+                || {
+                    number += 1;
+                    let text = text.replacen("pgbench_accounts", &format!("table_{number}"), 1);
+                    format!("{text}1").replacen("orders o", &format!("orders_{number} o"), 1)
+                },
+                |text| {
+                    let analysis = analyzer.analyze(text.as_bytes(), LexerSettings::default());
+                    runtime.block_on(analysis)
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
 fn cached(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -61,5 +86,5 @@ fn cached(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, unseen, cached);
+criterion_group!(benches, unseen, new_shape, cached);
 criterion_main!(benches);

@@ -5,6 +5,7 @@
 //! a reaper process when the test process dies first or keeps the value in a `static`.
 //!
 //! * [`certificates`]: an authority and what it issues, good and bad.
+//! * [`collector`]: takes OpenTelemetry's logs.
 //! * [`command`] and [`psql`]: run a program, with a deadline.
 //! * [`gateway`]: the `querycop` binary as a child process, read through its log.
 //! * [`peer`]: a server that misbehaves by script.
@@ -13,6 +14,7 @@
 #![expect(clippy::panic, reason = "a failing tool fails the test that uses it")]
 
 pub mod certificates;
+pub mod collector;
 pub mod command;
 pub mod gateway;
 pub mod peer;

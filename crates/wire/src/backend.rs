@@ -4,6 +4,7 @@
 
 mod authentication;
 mod command_complete;
+mod data_row;
 mod key_data;
 mod negotiate;
 mod parameter_status;
@@ -14,6 +15,7 @@ pub use authentication::{
     authentication_sasl, authentication_sasl_continue, authentication_sasl_final,
 };
 pub use command_complete::{CommandComplete, command_complete};
+pub use data_row::DataRow;
 pub use key_data::{BackendKeyData, backend_key_data};
 pub use negotiate::{NegotiateProtocolVersion, negotiate_protocol_version};
 pub use parameter_status::{ParameterStatus, parameter_status};

@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.sql.Array;
+import java.sql.BatchUpdateException;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -27,6 +28,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.postgresql.PGConnection;
+import org.postgresql.util.PSQLException;
 
 /** The behaviours of tests/clients through pgjdbc. */
 public final class Client {
@@ -46,6 +48,15 @@ public final class Client {
   /** Something that talks to the server. */
   private interface Action {
     void run() throws Exception;
+  }
+
+  /** There is nothing to try a behaviour on. */
+  private static final class Skip extends Exception {
+    private static final long serialVersionUID = 1;
+
+    Skip(String reason) {
+      super(reason);
+    }
   }
 
   private static void expect(Object actual, Object expected) {
@@ -113,6 +124,22 @@ public final class Client {
       return error.getSQLState();
     }
     throw new AssertionError("the query did not fail");
+  }
+
+  /** The action fails as a statement that the policy rule no-deletes denies. */
+  private static void expectDenied(Action action) throws Exception {
+    try {
+      action.run();
+    } catch (SQLException error) {
+      Throwable refused = error instanceof BatchUpdateException ? error.getCause() : error;
+      var message = ((PSQLException) refused).getServerErrorMessage();
+      expect(error.getSQLState(), "42501");
+      expect(message.getMessage(), "denied by policy rule \"no-deletes\"");
+      String hint = Objects.requireNonNullElse(message.getHint(), "");
+      expect(hint.contains("Mark the rows instead"), true);
+      return;
+    }
+    throw new AssertionError("the statement was not denied");
   }
 
   /** Returns once the backend is in pg_sleep: a cancel before that could come too early. */
@@ -338,8 +365,98 @@ public final class Client {
     }
   }
 
-  /** Why a behaviour failed, or null. One past its deadline is left behind on its own thread. */
-  private static String failureOf(Action behaviour) throws InterruptedException {
+  /** Three statements with one Sync; what the driver tells when the second fails. */
+  private static BatchUpdateException failInBatch(Connection connection, String failing)
+      throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      statement.addBatch("insert into piped values (1)");
+      statement.addBatch(failing);
+      statement.addBatch("insert into piped values (2)");
+      statement.executeBatch();
+    } catch (BatchUpdateException error) {
+      return error;
+    }
+    throw new AssertionError("the batch did not fail");
+  }
+
+  private static void deniedInBatch(Connection connection, String delete) throws Exception {
+    execute(connection, "create temp table piped (n int4)");
+    BatchUpdateException denied = failInBatch(connection, delete);
+    expectDenied(
+        () -> {
+          throw denied;
+        });
+    BatchUpdateException failed = failInBatch(connection, "insert into piped values (1 / 0)");
+    expect(failed.getSQLState(), "22012");
+    expect(denied.getUpdateCounts(), failed.getUpdateCounts());
+    // Each batch was one transaction.
+    expect(row(connection, "select count(*) from piped"), List.of(0L));
+    try (PreparedStatement statement = connection.prepareStatement(delete + " where n = ?")) {
+      for (int n = 1; n <= 2; n++) {
+        statement.setInt(1, n);
+        statement.addBatch();
+      }
+      expectDenied(statement::executeBatch);
+    }
+    expect(row(connection, "select ?::int4", 3), List.of(3));
+  }
+
+  private static void deniedInTransaction(Connection connection, String table, String delete)
+      throws Exception {
+    connection.setAutoCommit(false);
+    // The first statement of a transaction comes together with the driver's BEGIN.
+    expectDenied(() -> execute(connection, delete));
+    connection.rollback();
+    execute(connection, "insert into " + table + " values (0)");
+    expectDenied(() -> execute(connection, delete));
+    expect(sqlstateOf(() -> row(connection, "select 1")), "25P02");
+    // In a transaction that has failed already, the denial is still the denial.
+    expectDenied(() -> execute(connection, delete));
+    expectDenied(() -> row(connection, delete + " where n = ?", 1));
+    connection.rollback();
+    connection.setAutoCommit(true);
+    expect(row(connection, "select 'still here'"), List.of("still here"));
+  }
+
+  private static void deniedInSimpleQuery(String table, String delete) throws Exception {
+    try (Connection connection = connect("preferQueryMode", "simple")) {
+      expectDenied(() -> execute(connection, delete));
+      // Had any of it run, a row would have come and stayed.
+      String several = "insert into " + table + " values (0); commit; " + delete;
+      expectDenied(() -> execute(connection, several));
+      expect(row(connection, "select 'still here'"), List.of("still here"));
+    }
+  }
+
+  private static void denied() throws Exception {
+    String table = environment("CLIENTS_DENIED_TABLE", "");
+    if (table.isEmpty()) {
+      throw new Skip("no policy: CLIENTS_DENIED_TABLE is not set");
+    }
+    String delete = "delete from " + table;
+    String state = "select count(*), pg_backend_pid() from " + table;
+    try (Connection connection = connect("prepareThreshold", "1")) {
+      List<Object> before = row(connection, state);
+      deniedInSimpleQuery(table, delete);
+      expectDenied(() -> execute(connection, delete));
+      // The driver makes three statements of it, with one Sync.
+      String several = "select 1; " + delete + "; select 2";
+      expectDenied(() -> execute(connection, several));
+      expect(row(connection, "select ?::int4", 1), List.of(1));
+      try (PreparedStatement removal = connection.prepareStatement(delete + " where n = ?")) {
+        removal.setInt(1, 1);
+        expectDenied(removal::executeUpdate);
+        expectDenied(removal::executeUpdate);
+      }
+      expect(row(connection, "select ?::int4", 2), List.of(2));
+      deniedInBatch(connection, delete);
+      deniedInTransaction(connection, table, delete);
+      expect(row(connection, state), before);
+    }
+  }
+
+  /** The line about a behaviour. One past its deadline is left behind on its own thread. */
+  private static String outcomeOf(String name, Action behaviour) throws InterruptedException {
     Future<?> running =
         THREADS.submit(
             () -> {
@@ -348,11 +465,14 @@ public final class Client {
             });
     try {
       running.get(DEADLINE_SECONDS, TimeUnit.SECONDS);
-      return null;
+      return "ok " + name;
     } catch (TimeoutException late) {
-      return "not finished within %d s".formatted(DEADLINE_SECONDS);
+      return "not ok %s: not finished within %d s".formatted(name, DEADLINE_SECONDS);
     } catch (ExecutionException failed) {
-      return failed.getCause().toString().replaceAll("\\s+", " ");
+      if (failed.getCause() instanceof Skip reason) {
+        return "skip %s: %s".formatted(name, reason.getMessage());
+      }
+      return "not ok %s: %s".formatted(name, failed.getCause()).replaceAll("\\s+", " ");
     }
   }
 
@@ -371,16 +491,18 @@ public final class Client {
     behaviours.put("error_recovery", Client::errorRecovery);
     behaviours.put("failed_transaction", Client::failedTransaction);
     behaviours.put("binary_types", Client::binaryTypes);
+    behaviours.put("denied", Client::denied);
 
     int failed = 0;
+    int skipped = 0;
     for (Map.Entry<String, Action> behaviour : behaviours.entrySet()) {
-      String name = behaviour.getKey();
-      String reason = failureOf(behaviour.getValue());
-      failed += reason == null ? 0 : 1;
-      System.out.println(reason == null ? "ok " + name : "not ok " + name + ": " + reason);
+      String outcome = outcomeOf(behaviour.getKey(), behaviour.getValue());
+      failed += outcome.startsWith("not ok ") ? 1 : 0;
+      skipped += outcome.startsWith("skip ") ? 1 : 0;
+      System.out.println(outcome);
     }
-    System.out.println(
-        "%d passed, %d failed, 0 skipped".formatted(behaviours.size() - failed, failed));
+    int passed = behaviours.size() - failed - skipped;
+    System.out.println("%d passed, %d failed, %d skipped".formatted(passed, failed, skipped));
     System.exit(failed == 0 ? 0 : 1);
   }
 }

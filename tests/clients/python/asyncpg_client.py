@@ -20,7 +20,7 @@ LARGE_VALUE_SIZE = 64 * 1024 * 1024
 
 
 class Skip(Exception):
-    """The driver can't do this."""
+    """The driver can't do this, or there is nothing to try it on."""
 
 
 Behaviour = Callable[[], Awaitable[None]]
@@ -62,6 +62,18 @@ async def sqlstate_of(query: Awaitable) -> str:
     except asyncpg.PostgresError as error:
         return error.sqlstate
     raise AssertionError("the query did not fail")
+
+
+async def expect_denied(query: Awaitable) -> None:
+    """The query fails as one that the policy rule no-deletes denies."""
+    try:
+        await query
+    except asyncpg.PostgresError as error:
+        expect(error.sqlstate, "42501")
+        expect(error.message, 'denied by policy rule "no-deletes"')
+        expect("Mark the rows instead" in (error.hint or ""), True)
+    else:
+        raise AssertionError("the query was not denied")
 
 
 async def until_sleeping(pid: int) -> None:
@@ -221,6 +233,45 @@ async def binary_types() -> None:
             *values,
         )
         expect(tuple(row), values)
+
+
+async def denied_in_transaction(
+    connection: asyncpg.Connection, table: str, delete: str
+) -> None:
+    await connection.execute("begin")
+    await connection.execute(f"insert into {table} values (0)")
+    await expect_denied(connection.execute(delete))
+    expect(await sqlstate_of(connection.fetchval("select 1")), "25P02")
+    # In a transaction that has failed already, the denial is still the denial.
+    await expect_denied(connection.execute(delete))
+    await expect_denied(connection.execute(f"{delete} where n = $1", 1))
+    await connection.execute("rollback")
+    expect(await connection.fetchval("select 'still here'"), "still here")
+
+
+@behaviour
+async def denied() -> None:
+    table = os.environ.get("CLIENTS_DENIED_TABLE")
+    if not table:
+        raise Skip("no policy: CLIENTS_DENIED_TABLE is not set")
+    delete = f"delete from {table}"
+    state = f"select count(*), pg_backend_pid() from {table}"
+    async with connect() as connection:
+        before = await connection.fetchrow(state)
+        # Without parameters, execute() is a simple query.
+        await expect_denied(connection.execute(delete))
+        # Had any of it run, a row would have come and stayed.
+        several = f"insert into {table} values (0); commit; {delete}"
+        await expect_denied(connection.execute(several))
+        expect(await connection.execute("select 1"), "SELECT 1")
+        await expect_denied(connection.execute(f"{delete} where n = $1", 1))
+        for _ in range(2):
+            await expect_denied(connection.prepare(f"{delete} where n = $1"))
+        # What the driver has that comes nearest to a pipeline: one statement, many parameters.
+        await expect_denied(connection.executemany(f"{delete} where n = $1", [(1,), (2,)]))
+        expect(await connection.fetchval("select $1::int4", 2), 2)
+        await denied_in_transaction(connection, table, delete)
+        expect(await connection.fetchrow(state), before)
 
 
 async def failure_of(check: Behaviour) -> BaseException | None:

@@ -16,6 +16,11 @@ COPIED_ROWS = 10_000
 MANY_ROWS = 200_000
 LARGE_VALUE_SIZE = 64 * 1024 * 1024
 
+
+class Skip(Exception):
+    """There is nothing to try this on."""
+
+
 Behaviour = Callable[[], Awaitable[None]]
 behaviours: list[Behaviour] = []
 
@@ -50,6 +55,18 @@ async def sqlstate_of(query: Awaitable) -> str:
     except psycopg.Error as error:
         return error.sqlstate
     raise AssertionError("the query did not fail")
+
+
+async def expect_denied(query: Awaitable) -> None:
+    """The query fails as one that the policy rule no-deletes denies."""
+    try:
+        await query
+    except psycopg.Error as error:
+        expect(error.sqlstate, "42501")
+        expect(error.diag.message_primary, 'denied by policy rule "no-deletes"')
+        expect("Mark the rows instead" in (error.diag.message_hint or ""), True)
+    else:
+        raise AssertionError("the query was not denied")
 
 
 async def until_sleeping(pid: int) -> None:
@@ -214,6 +231,77 @@ async def binary_types() -> None:
         expect(await cursor.fetchone(), values)
 
 
+async def fail_in_batch(connection: psycopg.AsyncConnection, sql: str, parameter: int) -> None:
+    """Three queries, one Sync: the first is answered, the second fails, the third is skipped."""
+    before, after = connection.cursor(), connection.cursor()
+    try:
+        async with connection.pipeline():
+            await before.execute("select %s::int4", [1])
+            await connection.execute(sql, [parameter])
+            await after.execute("select %s::int4", [2])
+    finally:
+        expect(await before.fetchone(), (1,))
+        expect(after.statusmessage, None)
+
+
+async def denied_in_pipeline(connection: psycopg.AsyncConnection, delete: str) -> None:
+    await expect_denied(fail_in_batch(connection, f"{delete} where n = %s", 1))
+    expect(await sqlstate_of(fail_in_batch(connection, "select 1 / %s::int4", 0)), "22012")
+
+    async with connection.pipeline() as pipeline:
+
+        async def delete_and_sync() -> None:
+            try:
+                await connection.execute(delete)
+            finally:
+                await pipeline.sync()
+
+        before = await connection.execute("select %s::int4", [1])
+        await pipeline.sync()
+        await expect_denied(delete_and_sync())
+        after = await connection.execute("select %s::int4", [2])
+        expect((await before.fetchone(), await after.fetchone()), ((1,), (2,)))
+
+
+async def denied_in_transaction(
+    connection: psycopg.AsyncConnection, table: str, delete: str
+) -> None:
+    await connection.execute("begin")
+    await connection.execute(f"insert into {table} values (0)")
+    await expect_denied(connection.execute(delete))
+    expect(await sqlstate_of(connection.execute("select 1")), "25P02")
+    # In a transaction that has failed already, the denial is still the denial.
+    await expect_denied(connection.execute(delete))
+    await expect_denied(connection.execute(f"{delete} where n = %s", [1]))
+    await connection.execute("rollback")
+    expect(await fetch_row(connection, "select 'still here'"), ("still here",))
+
+
+@behaviour
+async def denied() -> None:
+    table = os.environ.get("CLIENTS_DENIED_TABLE")
+    if not table:
+        raise Skip("no policy: CLIENTS_DENIED_TABLE is not set")
+    delete = f"delete from {table}"
+    state = f"select count(*), pg_backend_pid() from {table}"
+    async with await connect() as connection:
+        before = await fetch_row(connection, state)
+        # Without parameters it is a simple query.
+        await expect_denied(connection.execute(delete))
+        # Had any of it run, a row would have come and stayed.
+        several = f"insert into {table} values (0); commit; {delete}"
+        await expect_denied(connection.execute(several))
+        expect(await fetch_row(connection, "select 1"), (1,))
+        await expect_denied(connection.execute(f"{delete} where n = %s", [1]))
+        for _ in range(2):
+            query = connection.execute(f"{delete} where n = %s", [1], prepare=True)
+            await expect_denied(query)
+        expect(await fetch_row(connection, "select %s::int4", [2]), (2,))
+        await denied_in_pipeline(connection, delete)
+        await denied_in_transaction(connection, table, delete)
+        expect(await fetch_row(connection, state), before)
+
+
 async def failure_of(check: Behaviour) -> BaseException | None:
     """Runs one behaviour. A task past its deadline is left alone: ending it could hang as well."""
     task = asyncio.create_task(check())
@@ -222,17 +310,20 @@ async def failure_of(check: Behaviour) -> BaseException | None:
 
 
 async def main() -> None:
-    passed = failed = 0
+    passed = failed = skipped = 0
     for check in behaviours:
         match await failure_of(check):
             case None:
                 passed += 1
                 print(f"ok {check.__name__}", flush=True)
+            case Skip() as reason:
+                skipped += 1
+                print(f"skip {check.__name__}: {reason}", flush=True)
             case error:
                 failed += 1
                 reason = " ".join(str(error).split())
                 print(f"not ok {check.__name__}: {type(error).__name__}: {reason}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     os._exit(1 if failed else 0)
 
 

@@ -154,7 +154,18 @@ fn append(store: &Store) -> Result<Ticket, WriteError> {
     store.append(reservation, &record("too many sessions"))
 }
 
-fn poll(store: &Store, ticket: Ticket) -> Poll<Result<(), WriteError>> {
+fn append_soon(store: &Store) -> Ticket {
+    let room = Record::room(None, None, None);
+    let reservation = eventually("room", || store.reserve(room).ok());
+    let ticket = store.append_soon(reservation, &record("too many sessions"));
+    ticket.expect("it can be left")
+}
+
+fn poll(store: &Store, mut ticket: Ticket) -> Poll<Result<(), WriteError>> {
+    ask(store, &mut ticket)
+}
+
+fn ask(store: &Store, ticket: &mut Ticket) -> Poll<Result<(), WriteError>> {
     store.poll_settled(ticket, &mut Context::from_waker(Waker::noop()))
 }
 
@@ -163,6 +174,78 @@ fn settled(store: &Store, ticket: Ticket) -> Result<(), WriteError> {
         Poll::Ready(outcome) => Some(outcome),
         Poll::Pending => None,
     })
+}
+
+#[test]
+fn what_is_left_is_written_together_when_somebody_asks_again() {
+    let bench = Bench::new(Durability::Written);
+    let store = &bench.store;
+    let before = bench.records();
+    let mut tickets: Vec<_> = (0..3).map(|_| append_soon(store)).collect();
+    assert!(ask(store, &mut tickets[0]).is_pending());
+    assert!(ask(store, &mut tickets[1]).is_pending());
+    assert_eq!(bench.records(), before);
+    assert!(matches!(ask(store, &mut tickets[1]), Poll::Ready(Ok(()))));
+    assert_eq!(bench.records(), before + 3);
+    // The others need not ask twice.
+    for ticket in &mut tickets {
+        assert!(matches!(ask(store, ticket), Poll::Ready(Ok(()))));
+    }
+    assert_eq!(store.stats().records, before + 3);
+}
+
+#[test]
+fn what_is_left_is_written_before_what_is_appended_and_before_the_end() {
+    let bench = Bench::new(Durability::Written);
+    let store = &bench.store;
+    let before = bench.records();
+    let left = append_soon(store);
+    let _appended = append(store).unwrap();
+    assert_eq!(bench.records(), before + 2);
+    assert!(matches!(poll(store, left), Poll::Ready(Ok(()))));
+    let _at_the_end = append_soon(store);
+    store.close();
+    assert_eq!(bench.records(), before + 3);
+    let mut late = append_soon(store);
+    assert!(ask(store, &mut late).is_pending());
+    assert!(matches!(ask(store, &mut late), Poll::Ready(Err(_))));
+}
+
+#[test]
+fn all_that_a_failed_write_was_to_take_is_lost_and_told_to_be() {
+    let bench = Bench::new(Durability::Written);
+    let store = &bench.store;
+    let before = bench.records();
+    let mut lost: Vec<_> = (0..2).map(|_| append_soon(store)).collect();
+    bench.faults.half_writes.store(1, Ordering::SeqCst);
+    assert!(ask(store, &mut lost[0]).is_pending());
+    for ticket in &mut lost {
+        let outcome = eventually("an outcome", || match ask(store, ticket) {
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => None,
+        });
+        assert!(matches!(outcome, Err(WriteError::Unwritten)), "{outcome:?}");
+    }
+    assert!(matches!(store.health(), Health::Failing { .. }));
+    let mut kept = append_soon(store);
+    assert!(ask(store, &mut kept).is_pending());
+    assert!(matches!(ask(store, &mut kept), Poll::Ready(Ok(()))));
+    // That records were lost is in the log, too.
+    assert_eq!(bench.records(), before + 2);
+    assert_eq!(bench.count("interrupted"), 1);
+}
+
+#[test]
+fn segments_take_turns_while_records_are_left() {
+    let bench = Bench::new(Durability::Written);
+    for _ in 0..200 {
+        let mut tickets: Vec<_> = (0..7).map(|_| append_soon(&bench.store)).collect();
+        assert!(ask(&bench.store, &mut tickets[0]).is_pending());
+        assert!(ask(&bench.store, &mut tickets[0]).is_ready());
+    }
+    assert!(bench.store.stats().segments > 2);
+    assert_eq!(bench.count("session_refused"), 1400);
+    bench.records();
 }
 
 #[test]

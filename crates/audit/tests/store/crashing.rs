@@ -27,10 +27,10 @@ impl Wake for Parked {
 }
 
 /// Waits as a session does, by its waker alone.
-fn settle(store: &Store, ticket: Ticket) {
+fn settle(store: &Store, mut ticket: Ticket) {
     let waker = Waker::from(Arc::new(Parked(thread::current())));
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(poll_fn(|context| store.poll_settled(ticket, context)));
+    let mut future = pin!(poll_fn(|context| store.poll_settled(&mut ticket, context)));
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(outcome) => return outcome.expect("the record is kept"),

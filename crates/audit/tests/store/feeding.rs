@@ -9,8 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use querycop_audit::{
-    Begin, Feed, FeedStats, OtlpConfig, OtlpSink, Sink, SinkError, Store, StoreConfig,
+    Begin, Feed, FeedStats, OtlpConfig, OtlpSink, Sink, SinkError, Store, StoreConfig, otlp_headers,
 };
+use querycop_testkit::collector::Collector;
 use querycop_testkit::wait::{DEADLINE, eventually};
 use serde_json::Value;
 
@@ -89,85 +90,14 @@ fn a_feed_goes_on_where_it_ended() {
     assert!(sequences.len() > 900);
 }
 
-/// A collector: answers each request with the next status of its script, then with 200.
-struct Collector {
-    endpoint: String,
-    /// The bodies of requests, with how they were answered.
-    requests: Receiver<(u16, Value)>,
-}
-
-impl Collector {
-    fn start(answer: impl FnMut(&Value) -> u16 + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
-        let (sender, requests) = channel();
-        thread::spawn(move || serve(&listener, answer, &sender));
-        Self { endpoint, requests }
-    }
-
-    /// All records that were taken, until there are so many.
-    fn records(&self, count: usize) -> Vec<Value> {
-        let mut records = Vec::new();
-        while records.len() < count {
-            let (status, body) = self.requests.recv_timeout(DEADLINE).expect("a request");
-            if status == 200 {
-                let taken = &body["resourceLogs"][0]["scopeLogs"][0]["logRecords"];
-                records.extend(taken.as_array().expect("records").iter().cloned());
-            }
-        }
-        records
-    }
-
-    fn sink(&self) -> Box<dyn Sink> {
-        let config = OtlpConfig {
-            endpoint: self.endpoint.clone(),
-            instance: "gate-1".to_owned(),
-            version: "0.1.0".to_owned(),
-        };
-        Box::new(OtlpSink::new(&config).expect("a sink"))
-    }
-}
-
-fn serve(
-    listener: &TcpListener,
-    mut answer: impl FnMut(&Value) -> u16,
-    requests: &Sender<(u16, Value)>,
-) {
-    for stream in listener.incoming() {
-        let mut stream = BufReader::new(stream.expect("a connection"));
-        while let Some(body) = read_request(&mut stream) {
-            let status = answer(&body);
-            let reply = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
-            );
-            if stream.get_mut().write_all(reply.as_bytes()).is_err()
-                || requests.send((status, body)).is_err()
-            {
-                break;
-            }
-        }
-    }
-}
-
-fn read_request(stream: &mut BufReader<TcpStream>) -> Option<Value> {
-    let mut line = String::new();
-    stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
-    assert!(line.starts_with("POST /v1/logs "), "{line}");
-    let mut length = 0;
-    loop {
-        line.clear();
-        stream.read_line(&mut line).ok()?;
-        let header = line.trim().to_ascii_lowercase();
-        if header.is_empty() {
-            break;
-        }
-        if let Some(value) = header.strip_prefix("content-length:") {
-            length = value.trim().parse().expect("a number");
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).ok()?;
-    Some(serde_json::from_slice(&body).expect("the body is JSON"))
+fn sink(collector: &Collector) -> Box<dyn Sink> {
+    let config = OtlpConfig {
+        endpoint: collector.endpoint().to_owned(),
+        instance: "gate-1".to_owned(),
+        version: "0.1.0".to_owned(),
+        headers: otlp_headers("authorization=Bearer%20t").expect("headers"),
+    };
+    Box::new(OtlpSink::new(&config).expect("a sink"))
 }
 
 fn sequence(record: &Value) -> u64 {
@@ -187,7 +117,7 @@ fn a_collector_gets_records_in_the_words_of_opentelemetry() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let collector = Collector::start(|_| 200);
-    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, collector.sink()).unwrap();
+    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, sink(&collector)).unwrap();
     let _ticket = append(&store, "SELECT ?").unwrap();
     let records = collector.records(2);
     let record = &records[1];
@@ -220,7 +150,7 @@ fn a_collector_that_is_away_gets_all_when_it_is_back() {
     });
     let store = open(directory.path());
     append_many(&store, 700);
-    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, collector.sink()).unwrap();
+    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, sink(&collector)).unwrap();
     let first = collector.records(700);
     assert_eq!(feed.stats().failures, 2);
     store.close();
@@ -228,7 +158,7 @@ fn a_collector_that_is_away_gets_all_when_it_is_back() {
     drop((feed, store));
     // The next process goes on behind them.
     let store = open(directory.path());
-    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, collector.sink()).unwrap();
+    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, sink(&collector)).unwrap();
     append_many(&store, 50);
     let last = store.last_sequence();
     let second = collector.records(usize::try_from(last).unwrap() - first.len());
@@ -251,7 +181,7 @@ fn a_record_that_a_collector_refuses_holds_up_no_other() {
             200
         }
     });
-    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, collector.sink()).unwrap();
+    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, sink(&collector)).unwrap();
     let records = collector.records(99);
     let sequences: Vec<_> = records.iter().map(sequence).collect();
     assert_eq!(
@@ -276,7 +206,7 @@ fn a_sink_that_takes_nothing_does_not_hold_up_the_end() {
     let store = open(directory.path());
     append_many(&store, 3);
     let collector = Collector::start(|_| 503);
-    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, collector.sink()).unwrap();
+    let feed = Feed::start(&store, "otlp", Begin::WhereItEnded, sink(&collector)).unwrap();
     eventually("a failure", || (feed.stats().failures > 0).then_some(()));
     assert_eq!(feed.stats().lag, 4);
     assert_eq!(

@@ -13,6 +13,8 @@ pub(crate) enum Command {
     Completion,
     /// Print one.
     Script(Shell),
+    /// Examine the way to instances.
+    Doctor,
     /// Explain a command.
     Help,
     /// Tell a proxy to end.
@@ -52,9 +54,15 @@ impl Command {
     /// The commands below it, by name.
     pub(crate) fn children(self) -> &'static [Self] {
         match self {
-            Self::Root => &[Self::Completion, Self::Help, Self::Shutdown, Self::Wait],
+            Self::Root => &[
+                Self::Completion,
+                Self::Doctor,
+                Self::Help,
+                Self::Shutdown,
+                Self::Wait,
+            ],
             Self::Completion => &SHELLS,
-            Self::Script(_) | Self::Help | Self::Shutdown | Self::Wait => &[],
+            Self::Script(_) | Self::Doctor | Self::Help | Self::Shutdown | Self::Wait => &[],
         }
     }
 
@@ -64,6 +72,7 @@ impl Command {
             Self::Root => String::new(),
             Self::Completion => "completion".to_owned(),
             Self::Script(shell) => shell.to_string(),
+            Self::Doctor => "doctor".to_owned(),
             Self::Help => "help".to_owned(),
             Self::Shutdown => "shutdown".to_owned(),
             Self::Wait => "wait".to_owned(),
@@ -78,6 +87,7 @@ impl Command {
                 "Print a script that completes commands and flags in a shell".to_owned()
             }
             Self::Script(shell) => format!("Print the completion script for {shell}"),
+            Self::Doctor => "Examine the way to instances, step by step".to_owned(),
             Self::Help => "Explain a command".to_owned(),
             Self::Shutdown => "Tell a running proxy to end".to_owned(),
             Self::Wait => "Wait until a proxy is ready".to_owned(),
@@ -88,6 +98,7 @@ impl Command {
     pub(crate) fn flags(self) -> Vec<Flag> {
         let own = match self {
             Self::Root => return ROOT.to_vec(),
+            Self::Doctor => return table::doctor(),
             Self::Completion | Self::Help => HELP_ALONE,
             Self::Script(_) => SCRIPT,
             Self::Shutdown => SHUTDOWN,
@@ -196,6 +207,7 @@ mod tests {
                 "--quiet x",
             ),
             ("completion tcsh", Command::Completion, "tcsh"),
+            ("-i doctor --user x y", Command::Doctor, "-i --user x y"),
             ("help wait", Command::Help, "wait"),
         ] {
             assert_eq!(find(line), (command, rest.to_owned()), "{line}");

@@ -153,6 +153,25 @@ pub(crate) static WAIT: &[Flag] = &[
 /// The flags of `shutdown`.
 pub(crate) static SHUTDOWN: &[Flag] = &[ADMIN_ADDRESS, ADMIN_PORT, HELP];
 
+/// The flags of `doctor`, beside those of the proxy itself.
+pub(crate) static DOCTOR: &[Flag] = &[
+    Flag::text(
+        "database",
+        "name",
+        "Database to log in to; PGDATABASE, or the role's name",
+    )
+    .ours(),
+    Flag::switch("json", "Print the findings as JSON").ours(),
+    Flag::text("user", "role", "Role to log in as; PGUSER, or postgres").ours(),
+];
+
+/// All flags of `doctor`, by name.
+pub(crate) fn doctor() -> Vec<Flag> {
+    let mut flags = [ROOT, DOCTOR].concat();
+    flags.sort_by_key(|flag| flag.name);
+    flags
+}
+
 /// The flags of `completion` and `help`.
 pub(crate) static HELP_ALONE: &[Flag] = &[HELP];
 

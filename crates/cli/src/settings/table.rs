@@ -364,6 +364,38 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Policy (YAML) that decides which statements run; without it all do",
     ),
     setting(
+        "catalog.databases",
+        "GATEKEEPER_CATALOG_DATABASES",
+        None,
+        "NAME,…",
+        "Databases whose catalogs (tables, columns, views, functions, operators) the policy is to know; \
+         it judges others more cautiously",
+    ),
+    setting(
+        "catalog.user",
+        "GATEKEEPER_CATALOG_USER",
+        None,
+        "ROLE",
+        "Role that reads the catalogs; it needs CONNECT and nothing else",
+    ),
+    Setting {
+        secret: true,
+        ..setting(
+            "catalog.password",
+            "GATEKEEPER_CATALOG_PASSWORD",
+            None,
+            "PASSWORD",
+            "Password of that role, where the gateway has no token for it",
+        )
+    },
+    setting(
+        "catalog.refresh",
+        "GATEKEEPER_CATALOG_REFRESH",
+        Some("5m"),
+        "DURATION",
+        "Time between two readings of the catalogs; SIGHUP reads them at once",
+    ),
+    setting(
         "audit.dir",
         "GATEKEEPER_AUDIT_DIR",
         None,
@@ -413,6 +445,30 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "DURATION",
         "Time between two checkpoints, if something was recorded",
     ),
+    setting(
+        "audit.stdout",
+        "GATEKEEPER_AUDIT_STDOUT",
+        Some("false"),
+        "true|false",
+        "Whether audit records also go to standard output, a line each",
+    ),
+    setting(
+        "audit.otlp_endpoint",
+        "GATEKEEPER_AUDIT_OTLP_ENDPOINT",
+        None,
+        "URL",
+        "Collector of OpenTelemetry that audit records also go to, as logs: OTLP over HTTP in JSON",
+    ),
+    Setting {
+        secret: true,
+        ..setting(
+            "audit.otlp_headers",
+            "GATEKEEPER_AUDIT_OTLP_HEADERS",
+            None,
+            "NAME=VALUE,…",
+            "Headers for that collector, such as authorization=Bearer%20TOKEN",
+        )
+    },
     setting(
         "log.format",
         "GATEKEEPER_LOG_FORMAT",

@@ -1,16 +1,18 @@
 //! Six drivers through the gateway, each with every behaviour of `tests/clients`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use querycop_testkit::command::Program;
-use querycop_testkit::gateway::Gateway;
+use querycop_testkit::gateway::{Builder, Gateway};
 use querycop_testkit::postgres::{Login, Postgres, Transport, Version};
 
-use crate::setup::{Pki, before};
+use crate::oversight::records;
+use crate::setup::{Pki, before, temporary_directory};
 
-/// Thirteen behaviours, some with many bytes, on a machine that has other things to do.
+/// Fourteen behaviours, some with many bytes, on a machine that has other things to do.
 const DEADLINE: Duration = Duration::from_mins(8);
 
 /// Every driver, and what `tests/clients/setup` makes for it.
@@ -55,9 +57,20 @@ impl Drop for Place {
     }
 }
 
+/// Each driver has a table of its own from which nobody deletes.
+const NO_DELETES: &str = r#"
+version: 1
+mode: enforce
+default: allow
+rules:
+  - name: no-deletes
+    deny: { actions: [delete], tables: ["public.clients_denied_*"] }
+    hint: "Mark the rows instead: UPDATE … SET removed = true."
+"#;
+
 /// A SCRAM server under TLS, and the gateway that verifies it and offers TLS itself.
 struct Legs {
-    _server: Postgres,
+    server: Postgres,
     gateway: Gateway,
     pki: Pki,
 }
@@ -73,12 +86,9 @@ impl Legs {
             .tls(&pki.server())
             .logins(Transport::Tls)
             .start();
-        let gateway = pki
-            .serve_tls(before(&server, "verify-full"))
-            .env("GATEKEEPER_BACKEND_TLS_CA_FILE", pki.root.display())
-            .start();
+        let gateway = pki.serve_tls(verifying(&server, &pki)).start();
         Self {
-            _server: server,
+            server,
             gateway,
             pki,
         }
@@ -86,6 +96,54 @@ impl Legs {
 
     /// Runs a driver's program with this `PGSSLMODE` on the client leg.
     fn serve(&self, driver: &str, sslmode: &str) {
+        let client = self.client(driver, &self.gateway, sslmode);
+        let passed = passed(client, &self.gateway);
+        assert!(passed >= 12, "{passed} behaviours passed");
+    }
+
+    /// Runs it in clear, through a gateway with a policy and an audit log of its own.
+    fn serve_under_policy(&self, driver: &str) {
+        let directory = temporary_directory();
+        let policy = directory.path().join("policy.yaml");
+        let audit = directory.path().join("audit");
+        fs::write(&policy, NO_DELETES).expect("the directory is writable");
+        let gateway = verifying(&self.server, &self.pki)
+            .env("GATEKEEPER_POLICY_FILE", policy.display())
+            .env("GATEKEEPER_AUDIT_DIR", audit.display())
+            .start();
+        let role = Login::Scram.role();
+        let table = format!("clients_denied_{}", driver.replace('-', "_"));
+        self.server.psql(&format!(
+            "create table {table} as select n from generate_series(1, 3) n; \
+             grant all on {table} to {role}"
+        ));
+
+        let client = self.client(driver, &gateway, "disable");
+        let passed = passed(client.environment("CLIENTS_DENIED_TABLE", &table), &gateway);
+        assert!(passed >= 13, "{passed} behaviours passed");
+
+        let rows = self.server.psql(&format!("select n from {table}"));
+        assert_eq!(rows.split_whitespace().collect::<Vec<_>>(), ["1", "2", "3"]);
+        let records = records(&audit);
+        for record in records.iter().filter(|record| record["verdict"] == "deny") {
+            assert_eq!(record["rule"], "no-deletes", "{record}");
+        }
+        let denied: Vec<_> = records
+            .into_iter()
+            .filter(|record| record["outcome"] == "denied")
+            .collect();
+        for via in ["query", "parse"] {
+            let mut ways = denied.iter().map(|record| &record["via"]);
+            assert!(ways.any(|way| way == via), "none by {via}: {denied:?}");
+        }
+        for record in &denied {
+            assert_eq!(record["user"], role, "{record}");
+            assert_eq!(record["rule"], "no-deletes", "{record}");
+            assert_eq!(record["sqlstate"], "42501", "{record}");
+        }
+    }
+
+    fn client(&self, driver: &str, gateway: &Gateway, sslmode: &str) -> Program {
         let run = root().join("tests/clients/run");
         let (_, prepared) = DRIVERS
             .iter()
@@ -95,25 +153,33 @@ impl Legs {
             root().join(prepared).exists(),
             "{driver} is not prepared, {prepared} is missing: run scripts/bootstrap test"
         );
-        let _place = Place::take();
-        let output = Program::new(run)
+        Program::new(run)
             .argument(driver)
             .environment("PGHOST", "127.0.0.1")
-            .environment("PGPORT", self.gateway.port().to_string())
+            .environment("PGPORT", gateway.port().to_string())
             .environment("PGUSER", Login::Scram.role())
             .environment("PGPASSWORD", Login::Scram.password())
             .environment("PGDATABASE", "postgres")
             .environment("PGSSLMODE", sslmode)
             .environment("PGSSLROOTCERT", &self.pki.root)
             .deadline(DEADLINE)
-            .run();
-        assert!(output.success(), "{output}\n{}", self.gateway.stderr());
-        let summary = output.expect_success().lines().last().unwrap_or_default();
-        let passed = summary.split(' ').next().unwrap_or_default();
-        let passed: u32 = passed.parse().expect("the last line counts");
-        assert!(summary.contains(" 0 failed"), "{output}");
-        assert!(passed >= 12, "{output}");
     }
+}
+
+/// A gateway before the server, whose certificate it verifies.
+fn verifying(server: &Postgres, pki: &Pki) -> Builder {
+    before(server, "verify-full").env("GATEKEEPER_BACKEND_TLS_CA_FILE", pki.root.display())
+}
+
+/// Runs a client, none of whose behaviours may fail, and says how many there were.
+fn passed(client: Program, gateway: &Gateway) -> u32 {
+    let _place = Place::take();
+    let output = client.run();
+    assert!(output.success(), "{output}\n{}", gateway.stderr());
+    let summary = output.expect_success().lines().last().unwrap_or_default();
+    assert!(summary.contains(" 0 failed"), "{output}");
+    let passed = summary.split(' ').next().unwrap_or_default();
+    passed.parse().expect("the last line counts")
 }
 
 fn root() -> PathBuf {
@@ -138,8 +204,8 @@ macro_rules! drive {
             use super::{V15, V18};
 
             #[test]
-            fn works_in_clear() {
-                V18.serve($driver, "disable");
+            fn works_under_policy() {
+                V18.serve_under_policy($driver);
             }
 
             #[test]

@@ -1,9 +1,12 @@
 //! Statements under policy and audit: what is denied, what is cut short, what is recorded.
 
+mod catalog;
 mod crash;
 mod denied;
+mod disk;
 mod limited;
 mod recorded;
+mod sinks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -91,7 +94,7 @@ impl Overseen {
 }
 
 /// All records of a log, in order.
-fn records(directory: &Path) -> Vec<Value> {
+pub(crate) fn records(directory: &Path) -> Vec<Value> {
     let mut segments: Vec<_> = fs::read_dir(directory)
         .expect("it is there")
         .map(|entry| entry.expect("it is there").path())

@@ -15,12 +15,12 @@ use crate::tls::{BackendTlsError, CertificateSummary};
 /// What they are called.
 pub(super) const STEPS: [&str; 3] = ["resolve", "connect", "tls"];
 
-impl Examination<'_> {
+impl Examination {
     /// Goes as far as a connection that a login can begin on.
     pub(super) async fn reach_address(&mut self) -> Option<Leg> {
         let backend = Arc::clone(&self.backend);
         let direct = backend.direct()?;
-        let limit = self.config.backend.connect_timeout;
+        let limit = self.backend.settings.connect_timeout;
         self.step(STEPS[0], async |_| look_up(direct, limit).await)
             .await?;
         self.step(STEPS[1], async |_| dial(direct, limit).await)

@@ -11,7 +11,7 @@ use crate::tls::CertificateSummary;
 /// What they are called.
 pub(super) const STEPS: [&str; 3] = ["credentials", "instance", "connect"];
 
-impl Examination<'_> {
+impl Examination {
     /// Goes as far as a connection that a login can begin on.
     pub(super) async fn reach_instance(&mut self) -> Option<Leg> {
         let backend = Arc::clone(&self.backend);

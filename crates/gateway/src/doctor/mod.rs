@@ -6,21 +6,15 @@ mod instance;
 use std::sync::Arc;
 use std::time::Duration;
 
-use querycop_serve::Socket;
-use querycop_wire::error_response::ErrorView;
-use querycop_wire::frontend::{query, terminate};
-use querycop_wire::startup::{ProtocolVersion, StartupMessage};
-use querycop_wire::tag;
+use alloydb_connector::Dialer;
 use secrecy::SecretString;
-use tokio::net::UnixStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::backend::Backend;
-use crate::config::Config;
+use crate::config::{self, Config, ScramOverTls};
 use crate::leg::Leg;
-use crate::login::{Credentials, Failure, Login, Progress};
-use crate::messages::Messages;
-use crate::oversight::Learned;
+use crate::login::{Credentials, Failure};
+use crate::own_session::{OpenError, OwnSession, Role};
 use crate::refusal::Refusal;
 use crate::stop::chain;
 use crate::token::{Bearer, IssueError, Tokens};
@@ -85,9 +79,10 @@ const CREDENTIALS_CURE: &str = "Check the credentials: GATEKEEPER_BACKEND_CREDEN
     this machine or pod.";
 
 /// The examination as far as it has come.
-struct Examination<'a> {
-    config: &'a Config,
+struct Examination {
     backend: Arc<Backend>,
+    scram_over_tls: ScramOverTls,
+    login_timeout: Duration,
     steps: Vec<Step>,
 }
 
@@ -114,17 +109,41 @@ pub async fn examine(config: &Config, patient: &Patient) -> Vec<Step> {
             return steps;
         }
     };
-    let mut examination = Examination {
-        config,
+    let examination = Examination {
         backend: Arc::new(backend),
+        scram_over_tls: config.scram_over_tls,
+        login_timeout: config.limits.login_timeout,
         steps,
     };
-    examination.run(patient).await;
-    examination.steps
+    examination.run(patient).await
 }
 
-impl Examination<'_> {
-    async fn run(&mut self, patient: &Patient) {
+/// Examines the way to an instance through a connector that is there already; `limit` is for the dial,
+/// and again for the login.
+///
+/// Must be called within the connector's runtime. Not cancel safe.
+pub async fn examine_instance(
+    dialer: Dialer,
+    instance: config::Instance,
+    patient: &Patient,
+    limit: Duration,
+) -> Vec<Step> {
+    let examination = Examination {
+        backend: Arc::new(Backend::through(dialer, instance, limit)),
+        scram_over_tls: ScramOverTls::Terminate,
+        login_timeout: limit,
+        steps: Vec::new(),
+    };
+    examination.run(patient).await
+}
+
+impl Examination {
+    async fn run(mut self, patient: &Patient) -> Vec<Step> {
+        self.go_all_the_way(patient).await;
+        self.steps
+    }
+
+    async fn go_all_the_way(&mut self, patient: &Patient) {
         let (leg, steps) = match self.backend.instance() {
             None => (self.reach_address().await, &direct::STEPS),
             Some(_) => (self.reach_instance().await, &instance::STEPS),
@@ -139,7 +158,7 @@ impl Examination<'_> {
             }
             return;
         };
-        let credentials = match (&self.config.backend.token, &patient.password) {
+        let credentials = match (&self.backend.settings.token, &patient.password) {
             (Some(_), _) => {
                 let minted = self
                     .step("token", async |this| this.mint(patient).await)
@@ -170,8 +189,8 @@ impl Examination<'_> {
         };
         let login = async |this: &mut Self| this.login(patient, leg, &credentials).await;
         match self.step("login", login).await {
-            Some(backend) => {
-                self.step("query", async |_| select_one(backend).await)
+            Some(session) => {
+                self.step("query", async |_| select_one(session).await)
                     .await;
             }
             None => self.skip("query", AN_EARLIER_STEP),
@@ -219,7 +238,7 @@ impl Examination<'_> {
 
     async fn mint(&mut self, patient: &Patient) -> Result<(Credentials, Vec<String>), Trouble> {
         let unable = |message: String, cure| Trouble::new(message, cure);
-        let tokens = Tokens::load(&self.config.backend, &Arc::default())
+        let tokens = Tokens::load(&self.backend.settings, &Arc::default())
             .await
             .map_err(|error| unable(chain(&error), CREDENTIALS_CURE))?;
         let Some(tokens) = tokens else {
@@ -243,42 +262,28 @@ impl Examination<'_> {
         patient: &Patient,
         leg: Leg,
         credentials: &Credentials,
-    ) -> Result<(Messages, Vec<String>), Trouble> {
-        let unable = |error: &dyn std::error::Error| Trouble::new(error.to_string(), "");
-        let startup = StartupMessage::new(
-            ProtocolVersion::V3_0,
-            &[
-                ("user", &patient.user),
-                ("database", &patient.database),
-                ("application_name", "querycop doctor"),
-            ],
-        )
-        .map_err(|error| unable(&error))?;
-        // The login speaks to a client as well: here to one that nobody listens to.
-        let (client, _nobody) = UnixStream::pair().map_err(|error| unable(&error))?;
-        let mut client = Messages::new(Leg::Plain(Socket::Unix(client)), Vec::new());
-        let mut login = Login {
-            scram_over_tls: self.config.scram_over_tls,
+    ) -> Result<(OwnSession, Vec<String>), Trouble> {
+        let role = Role {
+            user: &patient.user,
+            database: &patient.database,
+            application_name: "querycop doctor",
             credentials,
-            bearer: patient.bearer(),
-            client: &mut client,
-            backend: Messages::new(leg, Vec::new()),
-            used: None,
-            progress: Progress::Begun,
-            waiting_for: "the backend",
-            learned: Learned::default(),
+            scram_over_tls: self.scram_over_tls,
         };
-        let limit = self.config.limits.login_timeout;
-        match timeout(limit, login.run(startup.as_bytes())).await {
-            Ok(Ok(())) => {
+        let limit = self.login_timeout;
+        match OwnSession::open(leg, &role, limit).await {
+            Ok(session) => {
                 let details = vec![format!("as {:?} to {:?}", patient.user, patient.database)];
-                Ok((login.backend, details))
+                Ok((session, details))
             }
-            Ok(Err(failure)) => Err(login_trouble(failure)),
-            Err(_) => Err(Trouble::new(
-                "i/o timeout".to_owned(),
+            Err(OpenError::Login(failure)) => Err(login_trouble(failure)),
+            Err(error @ OpenError::Timeout) => Err(Trouble::new(
+                error.to_string(),
                 "See the database server's log.",
             )),
+            Err(error @ (OpenError::Name(_) | OpenError::Io(_))) => {
+                Err(Trouble::new(error.to_string(), ""))
+            }
         }
     }
 }
@@ -334,38 +339,21 @@ fn login_trouble(failure: Failure) -> Trouble {
 }
 
 /// Runs the one statement that every server can run.
-async fn select_one(mut backend: Messages) -> Result<((), Vec<String>), Trouble> {
+async fn select_one(mut session: OwnSession) -> Result<((), Vec<String>), Trouble> {
     let cure = "See the database server's log.";
-    let lost = |error: &dyn std::error::Error| Trouble::new(error.to_string(), cure);
-    query(backend.output(), b"select 1");
-    backend.flush().await.map_err(|error| lost(&error))?;
-    let mut failure = None;
     let mut rows = 0_u32;
-    loop {
-        let frame = match timeout(Duration::from_secs(10), backend.next()).await {
-            Ok(frame) => frame.map_err(|error| lost(&error))?,
-            Err(_) => return Err(Trouble::new("i/o timeout".to_owned(), cure)),
-        };
-        match frame.tag {
-            tag::backend::READY_FOR_QUERY => break,
-            tag::backend::DATA_ROW => rows += 1,
-            tag::backend::ERROR_RESPONSE => {
-                failure = ErrorView::decode(frame.body)
-                    .ok()
-                    .map(|error| error.message().into_owned());
-            }
-            _ => {}
-        }
-    }
-    terminate(backend.output());
-    // The answer is here: whether the server hears the goodbye is its own affair.
-    let _ = backend.flush().await;
-    match failure {
-        Some(message) => Err(Trouble::new(message, cure)),
-        None if rows != 1 => Err(Trouble::new(
+    let counted = session.query("select 1", Duration::from_secs(10), |_| {
+        rows += 1;
+        Ok(())
+    });
+    let outcome = counted.await;
+    session.end().await;
+    match outcome {
+        Err(error) => Err(Trouble::new(error.to_string(), cure)),
+        Ok(()) if rows != 1 => Err(Trouble::new(
             format!("{rows} rows in answer to select 1"),
             cure,
         )),
-        None => Ok(((), vec!["select 1".to_owned()])),
+        Ok(()) => Ok(((), vec!["select 1".to_owned()])),
     }
 }

@@ -93,8 +93,17 @@ impl Oversight {
         text
     }
 
-    /// A run that goes to the server, or the reason why it doesn't.
-    pub(super) fn admitted(&mut self, mut run: Run) -> Run {
+    /// A run that goes to the server, or the reason why it doesn't, which is counted.
+    pub(super) fn admitted(&mut self, run: Run) -> Run {
+        let run = self.judged(run);
+        if let Some(refused) = &run.refused {
+            self.shared.metrics.statement_refused(refused.kind());
+        }
+        run
+    }
+
+    /// The same, not counted.
+    pub(super) fn judged(&mut self, mut run: Run) -> Run {
         if let Some(judgement) = &run.judgement
             && let Some((place, decision)) = judgement.denied()
         {
@@ -120,9 +129,6 @@ impl Oversight {
                 place: 0,
             });
         }
-        if let Some(refused) = &run.refused {
-            self.shared.metrics.statement_refused(refused.kind());
-        }
         run
     }
 
@@ -142,7 +148,7 @@ impl Oversight {
             }
         }
         let throttle = self.shared.governance.throttle();
-        run.running = throttle.begin(&self.judge.principal().user, &limits, Instant::now())?;
+        run.running = throttle.begin(&self.judge.principal().user, &limits, Instant::now)?;
         Ok(())
     }
 

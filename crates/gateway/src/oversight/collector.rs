@@ -10,13 +10,18 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use querycop_audit::{Health, Store};
 
+use super::sinks::Sinks;
+
 /// What the audit store has counted, as metrics.
 #[derive(Debug)]
-pub struct AuditCollector(pub(super) Arc<Store>);
+pub struct AuditCollector {
+    pub(super) store: Arc<Store>,
+    pub(super) sinks: Arc<Sinks>,
+}
 
 impl Collector for AuditCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Self(store) = self;
+        let Self { store, sinks } = self;
         let stats = store.stats();
         let counters = [
             ("audit_records", "Audit records appended", stats.records),
@@ -66,6 +71,6 @@ impl Collector for AuditCollector {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             gauge.encode(metric)?;
         }
-        Ok(())
+        sinks.encode(&mut encoder)
     }
 }

@@ -1,6 +1,6 @@
 //! What the server refuses: its own errors, and those that it was made to give.
 
-use querycop_audit::Outcome;
+use querycop_audit::{Outcome, Via};
 use querycop_wire::SqlState;
 use querycop_wire::error_response::{ErrorResponse, ErrorView};
 
@@ -44,9 +44,7 @@ impl Oversight {
                 self.skip(copy)?;
             }
             Some(Expected::Parse { name, mut run, .. }) => {
-                if run.refused.is_none() {
-                    self.prepared.failed(&name);
-                }
+                self.prepared.failed(&name);
                 let refused = run.refused.as_ref().map(Refused::code);
                 let outcome = outcome_of(refused.as_ref(), code);
                 self.record(&mut run, None, 0, outcome)?;
@@ -54,12 +52,15 @@ impl Oversight {
             }
             Some(Expected::Bind { portal, bound }) => {
                 self.not_bound(&portal, &bound);
+                self.bind_failed(&portal, code)?;
                 self.skip(copy)?;
             }
             Some(Expected::Describe | Expected::Close(_)) => self.skip(copy)?,
-            // The transaction could not be committed; or the server says goodbye.
+            // The transaction that ends with it could not be committed; or the server says goodbye.
             Some(sync @ Expected::Sync { .. }) => {
                 self.queue.put_back(sync);
+                let mut commit = Run::new(Via::Sync, None, None);
+                self.record(&mut commit, None, 0, Outcome::Failed { sqlstate: code })?;
             }
             None => {}
         }
@@ -122,6 +123,19 @@ impl Oversight {
         run.next = count;
         self.not_prepared(&mut run);
         self.queue.put_back(Expected::Query(run));
+        Ok(())
+    }
+
+    /// A portal could not be made: that is why what was to run next in it didn't.
+    fn bind_failed(&mut self, portal: &[u8], code: &str) -> Result<(), RelayError> {
+        if let Some(mut run) = self.queue.take_next_execute(portal) {
+            let text = run.text.clone();
+            let refused = run.refused.as_ref().map(Refused::code);
+            let outcome = outcome_of(refused.as_ref(), code);
+            let place = run.next;
+            self.record(&mut run, text.as_deref(), place, outcome)?;
+            self.not_prepared(&mut run);
+        }
         Ok(())
     }
 

@@ -130,6 +130,22 @@ impl Queue {
         self.expected.drain(..end).collect()
     }
 
+    /// The Execute of a portal that was sent next, if no Sync comes before it: takes it out.
+    pub(super) fn take_next_execute(&mut self, portal: &[u8]) -> Option<Run> {
+        let place = self.expected.iter().position(|expected| match expected {
+            Expected::Execute { portal: other, .. } => **other == *portal,
+            Expected::Sync { .. } => true,
+            _ => false,
+        })?;
+        match self.expected.remove(place)? {
+            Expected::Execute { run, .. } => Some(run),
+            other => {
+                self.expected.insert(place, other);
+                None
+            }
+        }
+    }
+
     /// The client ends its COPY data: the server has swallowed the Syncs that were sent before, if it
     /// was taking data when it came to them.
     pub(super) fn copy_ends(&mut self) {

@@ -12,9 +12,8 @@ use querycop_wire::tag::frontend as tag;
 
 use super::expected::{Bound, Closed, Expected};
 use super::judgement::Judgement;
-use super::names::Sole;
+use super::names::{Fate, Sole};
 use super::run::Run;
-use super::text::{Recorded, Text};
 use super::{Oversight, RelayError, Sees, Step};
 use crate::conversation::Conversation;
 
@@ -163,16 +162,15 @@ impl Oversight {
     fn send_parse(&mut self, name: Box<[u8]>, run: Run) -> Step {
         let refused = run.refused.is_some();
         let step = self.unless(refused, |put, nonce| frontend::parse(put, &name, nonce));
-        let text = match &run.text {
-            Some(text) => Arc::clone(text),
-            None => Arc::new(Text::new(Arc::default(), b"", Recorded::No)),
-        };
-        // A text that is replaced never comes to be under that name.
+        let text = Arc::clone(run.text.as_ref().unwrap_or(&self.unknown));
         if !refused {
             self.doubt_lexer(&text);
-            if !self.queue.skips() {
-                self.prepared.sent(&name, &text, Some(self.batch));
-            }
+        }
+        match (self.queue.skips(), refused) {
+            (true, _) => {}
+            (false, false) => self.prepared.sent(&name, &text, Some(self.batch)),
+            // A text that is replaced never comes to be under that name.
+            (false, true) => self.prepared.doomed(&name, &text, self.batch),
         }
         self.expect(Expected::Parse { name, text, run });
         step
@@ -202,7 +200,10 @@ impl Oversight {
             Sole::Many => None,
         };
         let bound = if let Some(text) = sole {
-            self.portals.sent(bind.portal, &text, Some(self.batch));
+            match self.prepared.fate(bind.statement, self.batch) {
+                Fate::Open => self.portals.sent(bind.portal, &text, Some(self.batch)),
+                Fate::Doomed => self.portals.doomed(bind.portal, &text, self.batch),
+            }
             Bound::To(text)
         } else {
             let mut count = 0;
@@ -225,18 +226,7 @@ impl Oversight {
     fn execute(&mut self, body: &[u8]) -> Result<Step, RelayError> {
         let execute =
             Execute::decode(body).map_err(|_| RelayError::Message { tag: tag::EXECUTE })?;
-        let mut run = match self.portals.sole(execute.portal, self.batch) {
-            Sole::One(text) => {
-                let judgement = self.judge.judge(&text.analysis, &self.prepared, self.batch);
-                self.admitted(Run::new(Via::Execute, Some(text), judgement))
-            }
-            Sole::Many => self.execute_any(execute.portal),
-            Sole::None => {
-                let unknown = [Effect::unknown("portal")];
-                let judgement = self.judge.judge_effects(&unknown);
-                self.admitted(Run::new(Via::Execute, None, judgement))
-            }
-        };
+        let mut run = self.execution(execute.portal);
         self.sent(&mut run);
         let refused = run.refused.is_some();
         self.expect(Expected::Execute {
@@ -244,6 +234,29 @@ impl Oversight {
             run,
         });
         Ok(self.unless(refused, frontend::execute))
+    }
+
+    fn execution(&mut self, portal: &[u8]) -> Run {
+        if self.queue.skips() {
+            // It won't run, and what its portal was to be has been skipped, too.
+            return self.judged(Run::new(Via::Execute, None, None));
+        }
+        let text = match self.portals.sole(portal, self.batch) {
+            Sole::One(text) => text,
+            Sole::Many => return self.execute_any(portal),
+            Sole::None => {
+                let unknown = [Effect::unknown("portal")];
+                let judgement = self.judge.judge_effects(&unknown);
+                return self.admitted(Run::new(Via::Execute, None, judgement));
+            }
+        };
+        let judgement = self.judge.judge(&text.analysis, &self.prepared, self.batch);
+        let run = Run::new(Via::Execute, Some(text), judgement);
+        match self.portals.fate(portal, self.batch) {
+            Fate::Open => self.admitted(run),
+            // It was counted when it was to be parsed.
+            Fate::Doomed => self.judged(run),
+        }
     }
 
     /// Nobody knows yet what the portal will be: all that it can be must be allowed, the strictest

@@ -51,16 +51,36 @@ impl Oversight {
                     conversation.server_sends_on(total - here);
                 }
                 Step::Wait => {
-                    let then = Then::Wait;
+                    let then = Then::Hold;
                     return Ok(Passage { cleared: at, then });
                 }
                 Step::Replace(put) => {
+                    self.write_records()?;
                     let then = Then::Replace { skip: total, put };
                     return Ok(Passage { cleared: at, then });
                 }
             }
         }
+        // The end of a statement goes to the client when its record is written, also where no
+        // ReadyForQuery follows. Most often one does, and has waited for it already.
+        if let Some(recorder) = &mut self.recorder
+            && recorder
+                .poll_written(cx)
+                .map_err(Unrecorded::from)?
+                .is_pending()
+        {
+            let then = Then::Hold;
+            return Ok(Passage { cleared: at, then });
+        }
         Ok(Passage::of(at))
+    }
+
+    /// Has the records written without waiting for those of others.
+    fn write_records(&mut self) -> Result<(), Unrecorded> {
+        match &mut self.recorder {
+            Some(recorder) => Ok(recorder.write()?),
+            None => Ok(()),
+        }
     }
 
     /// Looks at one message. Of one that is larger than a buffer the body is only the beginning.

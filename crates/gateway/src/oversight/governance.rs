@@ -16,6 +16,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use super::collector::AuditCollector;
+use super::sinks::{Sinks, SinksError};
 use super::text::Recorded;
 use super::throttle::Throttle;
 use crate::config;
@@ -29,6 +30,7 @@ pub(crate) struct Governance {
     analyzer: Arc<Analyzer>,
     policy: Arc<ArcSwapOption<Policy>>,
     audit: Option<Arc<Store>>,
+    sinks: Arc<Sinks>,
     throttle: Arc<Throttle>,
 }
 
@@ -58,6 +60,9 @@ pub enum GovernanceError {
     /// The audit store can't be opened.
     #[error(transparent)]
     Audit(#[from] OpenError),
+    /// A sink of audit records can't be fed.
+    #[error(transparent)]
+    Sinks(#[from] SinksError),
     /// The threads that read SQL can't be started.
     #[error("starting threads that read SQL")]
     Threads(#[source] io::Error),
@@ -70,11 +75,16 @@ impl Governance {
             Analyzer::new(AnalyzerConfig::default()).map_err(GovernanceError::Threads)?;
         let policy = settings.policy_file.as_deref().map(read).transpose()?;
         let audit = settings.audit.as_ref().map(open).transpose()?;
+        let sinks = match (&audit, &settings.audit) {
+            (Some(store), Some(settings)) => Sinks::start(store, settings)?,
+            _ => Sinks::default(),
+        };
         let governance = Self {
             settings,
             analyzer: Arc::new(analyzer),
             policy: Arc::new(ArcSwapOption::from_pointee(None)),
             audit,
+            sinks: Arc::new(sinks),
             throttle: Arc::default(),
         };
         if let Some(policy) = policy {
@@ -125,7 +135,9 @@ impl Governance {
     }
 
     pub(crate) fn collector(&self) -> Option<AuditCollector> {
-        self.audit.clone().map(AuditCollector)
+        let store = self.audit.clone()?;
+        let sinks = Arc::clone(&self.sinks);
+        Some(AuditCollector { store, sinks })
     }
 
     pub(super) fn analyzer(&self) -> &Arc<Analyzer> {
@@ -187,6 +199,7 @@ impl Drop for Governance {
     fn drop(&mut self) {
         if let Some(store) = &self.audit {
             store.close();
+            self.sinks.stop();
         }
     }
 }

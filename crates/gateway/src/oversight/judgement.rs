@@ -1,20 +1,21 @@
 //! What the policy says of a text, for one session.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use hashbrown::HashMap;
 use jiff::Timestamp;
 use querycop_policy::facts::{Effect, PreparedStatements, Resolved, Statement};
 use querycop_policy::{
-    Decision, Denial, Policy, Principal, Reuse, Scope, SearchPath, Situation, TransactionState,
-    Verdict,
+    Catalog, Decision, Denial, Policy, Principal, Reuse, Scope, SearchPath, Situation,
+    TransactionState, Verdict,
 };
 use querycop_sql::Analysis;
 
 use super::names::Names;
 use super::text::Text;
+use crate::catalogs::Snapshot;
 
 /// Judgements that a session remembers.
 const REMEMBERED: usize = 128;
@@ -31,6 +32,8 @@ pub(super) struct Judgement {
 /// Judges texts by the policy that is in force.
 pub(super) struct Judge {
     in_force: Arc<ArcSwapOption<Policy>>,
+    /// What the database's catalog says, where it is read.
+    catalog: Option<Snapshot>,
     principal: Principal,
     current: Option<Current>,
     pub(super) search_path: SearchPath,
@@ -55,11 +58,13 @@ struct Remembered {
 impl Judge {
     pub(super) fn new(
         in_force: Arc<ArcSwapOption<Policy>>,
+        catalog: Option<Snapshot>,
         principal: Principal,
         search_path: SearchPath,
     ) -> Self {
         Self {
             in_force,
+            catalog,
             principal,
             current: None,
             search_path,
@@ -168,14 +173,21 @@ impl Judge {
         &self.principal
     }
 
-    /// Takes on the policy that is in force by now.
+    /// Takes on the policy that is in force by now, and the newest snapshot of the catalog.
     fn refresh(&mut self) {
         let in_force = self.in_force.load();
+        let snapshot = self.catalog.as_ref().map(|catalog| catalog.load());
+        let catalog = snapshot.as_ref().and_then(|catalog| catalog.as_ref());
         match (&*in_force, &self.current) {
-            (Some(policy), Some(current)) if Arc::ptr_eq(policy, current.scope.policy()) => {}
+            (Some(policy), Some(current)) if current.is_of(policy, catalog) => {}
             (Some(policy), _) => {
+                let scope = policy.scope(&self.principal);
+                let scope = match catalog {
+                    Some(catalog) => scope.with_catalog(Arc::clone(catalog)),
+                    None => scope,
+                };
                 self.current = Some(Current {
-                    scope: policy.scope(&self.principal),
+                    scope,
                     hash: policy.hash().to_string().into(),
                     remembered: HashMap::new(),
                 });
@@ -186,6 +198,15 @@ impl Judge {
 }
 
 impl Current {
+    fn is_of(&self, policy: &Arc<Policy>, catalog: Option<&Arc<Catalog>>) -> bool {
+        let is_same_catalog = match (catalog, self.scope.catalog()) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_same_catalog && Arc::ptr_eq(policy, self.scope.policy())
+    }
+
     fn remember(&mut self, key: usize, remembered: Remembered) {
         if self.remembered.len() >= REMEMBERED {
             self.remembered.clear();

@@ -4,8 +4,9 @@
 //! has confirmed is exact, and what is recorded follows it. What was sent and not answered yet may or
 //! may not come about, so a decision is taken over everything that a name may stand for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 /// `NAMEDATALEN - 1`: the server tells names apart by so many bytes and ignores the others.
 const SIGNIFICANT: usize = 63;
@@ -29,8 +30,25 @@ struct Named<T> {
     sent: Vec<Arc<T>>,
     /// How many of those are not answered.
     unanswered: usize,
-    /// The last one sent, and in which batch.
-    latest: Option<(u64, Arc<T>)>,
+    /// The last one sent.
+    latest: Option<Latest<T>>,
+}
+
+/// What a name was given for last.
+#[derive(Debug)]
+struct Latest<T> {
+    batch: u64,
+    thing: Arc<T>,
+    fate: Fate,
+}
+
+/// What will become of a name that was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The server decides.
+    Open,
+    /// The server refuses it, and skips the rest of the batch.
+    Doomed,
 }
 
 /// How much is known of what a name stands for.
@@ -60,7 +78,32 @@ impl<T> Names<T> {
         if !named.sent.iter().any(|sent| Arc::ptr_eq(sent, thing)) {
             named.sent.push(Arc::clone(thing));
         }
-        named.latest = batch.map(|batch| (batch, Arc::clone(thing)));
+        named.latest = batch.map(|batch| Latest {
+            batch,
+            thing: Arc::clone(thing),
+            fate: Fate::Open,
+        });
+    }
+
+    /// Notes that the server was asked to let `name` stand for `thing`, and will certainly not do so:
+    /// it stands for that in the rest of the batch, of which nothing is run, and never afterwards.
+    pub(super) fn doomed(&mut self, name: &[u8], thing: &Arc<T>, batch: u64) {
+        let named = self.entry(name);
+        named.unanswered += 1;
+        named.latest = Some(Latest {
+            batch,
+            thing: Arc::clone(thing),
+            fate: Fate::Doomed,
+        });
+    }
+
+    /// What will become of the name as it was given in this batch.
+    pub(super) fn fate(&self, name: &[u8], batch: u64) -> Fate {
+        let named = self.by_name.get(significant(name));
+        let latest = named.and_then(|named| named.latest.as_ref());
+        latest
+            .filter(|latest| latest.batch == batch)
+            .map_or(Fate::Open, |latest| latest.fate)
     }
 
     /// Whether a client may give this name again before the server has answered.
@@ -113,7 +156,7 @@ impl<T> Names<T> {
     pub(super) fn candidates(&self, name: &[u8], batch: u64) -> impl Iterator<Item = &Arc<T>> {
         let named = self.by_name.get(significant(name));
         let only = named.and_then(|named| match &named.latest {
-            Some((of, thing)) if *of == batch => Some(thing),
+            Some(latest) if latest.batch == batch => Some(&latest.thing),
             _ => None,
         });
         let all = named.filter(|_| only.is_none());
@@ -155,7 +198,7 @@ impl<T> Names<T> {
     }
 
     fn entry(&mut self, name: &[u8]) -> &mut Named<T> {
-        // A key of its own is made only for a new name: the unnamed one's takes no memory at all.
+        // The unnamed one's key takes no memory.
         self.by_name.entry(significant(name).into()).or_default()
     }
 }
@@ -195,6 +238,20 @@ mod tests {
         assert_eq!(candidates(&names, b"s", 2), [1, 2]);
         names.failed(b"s");
         assert_eq!(candidates(&names, b"s", 2), [1]);
+    }
+
+    #[test]
+    fn what_will_fail_is_meant_in_its_batch_and_never_afterwards() {
+        let mut names = Names::new();
+        names.sent(b"s", &Arc::new(1), Some(0));
+        names.confirmed(b"s", &Arc::new(1));
+        names.doomed(b"s", &Arc::new(2), 1);
+        assert_eq!(candidates(&names, b"s", 1), [2]);
+        assert_eq!(names.fate(b"s", 1), Fate::Doomed);
+        assert_eq!(candidates(&names, b"s", 2), [1]);
+        assert_eq!(names.fate(b"s", 2), Fate::Open);
+        names.failed(b"s");
+        assert_eq!(candidates(&names, b"s", 1), [1]);
     }
 
     #[test]

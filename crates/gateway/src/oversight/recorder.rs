@@ -1,7 +1,7 @@
 //! Writes a session's records.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use jiff::Timestamp;
 use querycop_audit::{
@@ -127,7 +127,16 @@ impl Recorder {
             bytes: run.bytes,
             duration: run.began.elapsed(),
         };
-        self.append(room, run.time, event)
+        // Before the client hears of it, it is asked whether all is settled.
+        self.number += 1;
+        let record = Record {
+            time: run.time,
+            session: Some(&self.session),
+            number: self.number,
+            event,
+        };
+        self.unsettled = Some(self.store.append_soon(room, &record)?);
+        Ok(())
     }
 
     /// Records the session's end.
@@ -153,11 +162,32 @@ impl Recorder {
 
     /// Whether all records are kept as the durability promises.
     pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
-        if let Some(ticket) = self.unsettled {
+        if let Some(ticket) = &mut self.unsettled {
             ready!(self.store.poll_settled(ticket, cx))?;
             self.unsettled = None;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether all records are with the operating system, where the durability promises no more.
+    pub(super) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
+        match &self.unsettled {
+            Some(ticket) if ticket.is_staged() => self.poll_settled(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Has what waits to be written together with others written now.
+    pub(super) fn write(&mut self) -> Result<(), WriteError> {
+        let mut context = Context::from_waker(Waker::noop());
+        while let Some(ticket) = &self.unsettled
+            && ticket.is_staged()
+        {
+            if let Poll::Ready(outcome) = self.poll_settled(&mut context) {
+                return outcome;
+            }
+        }
+        Ok(())
     }
 
     fn spare(&self, text: Option<&Text>, place: usize) -> Result<Reservation, NoRoom> {

@@ -94,7 +94,14 @@ impl Run {
         self.rows = 0;
         self.bytes = 0;
         self.copy = Copy::NotBegun;
-        self.begin_now();
+        // Reading the clocks is worth the while only if there is a next one.
+        if self
+            .text
+            .as_ref()
+            .is_some_and(|text| self.next < text.len())
+        {
+            self.begin_now();
+        }
     }
 
     /// Its turn has come.

@@ -41,11 +41,12 @@ impl Throttle {
         self: &Arc<Self>,
         user: &str,
         limits: &Limits,
-        now: Instant,
+        now: impl FnOnce() -> Instant,
     ) -> Result<Option<Running>, Why> {
         if limits.rate.is_none() && limits.concurrent.is_none() {
             return Ok(None);
         }
+        let now = now();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() > KEPT {
             counts.retain(|_, count| count.running > 0 || !count.is_full_by(now));
@@ -144,14 +145,14 @@ mod tests {
         let limits = limits(Some(2), None);
         let now = Instant::now();
         for _ in 0..2 {
-            throttle.begin("bob", &limits, now).unwrap();
+            throttle.begin("bob", &limits, || now).unwrap();
         }
-        let refused = throttle.begin("bob", &limits, now).unwrap_err();
+        let refused = throttle.begin("bob", &limits, || now).unwrap_err();
         assert!(matches!(refused, Why::TooFast { .. }));
-        throttle.begin("alice", &limits, now).unwrap();
+        throttle.begin("alice", &limits, || now).unwrap();
         let later = now + Duration::from_millis(500);
-        throttle.begin("bob", &limits, later).unwrap();
-        throttle.begin("bob", &limits, later).unwrap_err();
+        throttle.begin("bob", &limits, || later).unwrap();
+        throttle.begin("bob", &limits, || later).unwrap_err();
     }
 
     #[test]
@@ -159,10 +160,10 @@ mod tests {
         let throttle = Arc::new(Throttle::default());
         let limits = limits(None, Some(1));
         let now = Instant::now();
-        let first = throttle.begin("bob", &limits, now).unwrap();
-        let refused = throttle.begin("bob", &limits, now).unwrap_err();
+        let first = throttle.begin("bob", &limits, || now).unwrap();
+        let refused = throttle.begin("bob", &limits, || now).unwrap_err();
         assert!(matches!(refused, Why::TooManyAtATime { .. }));
         drop(first);
-        throttle.begin("bob", &limits, now).unwrap();
+        throttle.begin("bob", &limits, || now).unwrap();
     }
 }

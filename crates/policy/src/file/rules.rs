@@ -258,9 +258,14 @@ fn does(
                 let words = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
                 choice(&node, &words, reading) == Some(Mode::Observe)
             });
+            // Whatever the message says, the client is told which rule it was.
+            let (message, detail) = match message {
+                Some(message) => (message, Some(denial::which(name))),
+                None => (denial::message(name), None),
+            };
             let denial = Arc::new(Denial {
-                message: message.unwrap_or_else(|| denial::message(name)),
-                detail: None,
+                message,
+                detail,
                 hint,
             });
             Does::Deny {

@@ -2,7 +2,7 @@
 
 use querycop_policy::{Reuse, Risk, Verdict};
 
-use crate::support::session;
+use crate::support::{self, session};
 
 const SHOP: &str = "
 version: 1
@@ -109,6 +109,17 @@ fn a_decision_names_its_rule_and_tells_the_client() {
         Some("The statement would read relation public.salaries.")
     );
     assert_eq!(denial.hint.as_deref(), Some("Ask the payroll team."));
+    let own_words = SHOP.replace("    hint: Ask", "    message: not for you\n    hint: Ask");
+    let own_words = support::session(&own_words);
+    let decision = own_words.decide("SELECT * FROM public.salaries");
+    let denial = decision.denial.unwrap();
+    assert_eq!(&*denial.message, "not for you");
+    assert_eq!(
+        denial.detail.as_deref(),
+        Some(
+            "The policy rule is \"no-salaries\". The statement would read relation public.salaries."
+        )
+    );
     let denial = session.decide("DROP TABLE public.orders").denial.unwrap();
     assert_eq!(
         denial.detail.as_deref(),

@@ -147,7 +147,13 @@ async fn corpus_is_accepted_as_by_the_server() {
 #[tokio::test]
 async fn sql_of_postgresql_itself_is_accepted_as_by_the_server() {
     let texts: Vec<_> = files().iter().flat_map(|file| statements(file)).collect();
-    assert!(texts.len() > 1_000, "only {} statements", texts.len());
+    // Where the project is tested, the regression tests are there.
+    let least = if std::env::var_os("CI").is_some() {
+        30_000
+    } else {
+        1_000
+    };
+    assert!(texts.len() > least, "only {} statements", texts.len());
     let (accepted, differences) = compare(Version::V18, &texts).await;
     assert!(
         accepted.len() > 1_000,

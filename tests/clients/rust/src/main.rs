@@ -1,6 +1,7 @@
 //! The behaviours of tests/clients through tokio-postgres, with rustls.
 
 use std::env;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 use tokio_postgres::config::{SslMode, SslNegotiation};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Config, Notification, Row, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
@@ -34,6 +35,18 @@ const LARGE_VALUE_SIZE: usize = 64 << 20;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Outcome = Result<(), Error>;
 type Behaviour = fn() -> Pin<Box<dyn Future<Output = Outcome>>>;
+
+/// Why there is nothing to try a behaviour on.
+#[derive(Debug)]
+struct Skip(&'static str);
+
+impl fmt::Display for Skip {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
 
 /// A name and a boxed call for each behaviour.
 macro_rules! behaviours {
@@ -159,6 +172,19 @@ fn sqlstate_of<T>(result: Result<T, tokio_postgres::Error>) -> Result<String, Er
         Some(code) => Ok(code.code().to_owned()),
         None => Err(error.into()),
     }
+}
+
+/// The query has failed as one that the policy rule no-deletes denies.
+fn expect_denied<T>(result: Result<T, tokio_postgres::Error>) -> Outcome {
+    let error = result.err().ok_or("the query was not denied")?;
+    let Some(refused) = error.as_db_error() else {
+        return Err(error.into());
+    };
+    expect!(refused.code().code(), "42501");
+    expect!(refused.message(), "denied by policy rule \"no-deletes\"");
+    let hint = refused.hint().unwrap_or_default();
+    expect!(hint.contains("Mark the rows instead"), true);
+    Ok(())
 }
 
 /// Returns once the backend is inside `pg_sleep`: a cancel before that could come too early.
@@ -408,6 +434,72 @@ async fn binary_types() -> Outcome {
     Ok(())
 }
 
+/// The values of a row that has two.
+fn pair(row: &Row) -> (i64, i32) {
+    (row.get(0), row.get(1))
+}
+
+/// What is polled together is sent together, each with a Sync of its own.
+async fn denied_in_pipeline(client: &Client, delete: &str) -> Outcome {
+    let statement = client.prepare("select $1::int4").await?;
+    let removal = format!("{delete} where n = $1");
+    let (first, simple, second, failed, prepared, third) = tokio::join!(
+        client.query_one_scalar::<i32, _>(&statement, &[&1]),
+        client.simple_query(delete),
+        client.query_one_scalar::<i32, _>(&statement, &[&2]),
+        client.simple_query("select 1 / 0"),
+        client.prepare(&removal),
+        client.query_one_scalar::<i32, _>(&statement, &[&3]),
+    );
+    expect!((first?, second?, third?), (1, 2, 3));
+    expect_denied(simple)?;
+    expect!(sqlstate_of(failed)?, "22012");
+    expect_denied(prepared)
+}
+
+async fn denied_in_transaction(client: &Client, table: &str, delete: &str) -> Outcome {
+    client.batch_execute("begin").await?;
+    let insert = format!("insert into {table} values (0)");
+    client.execute(&insert, &[]).await?;
+    expect_denied(client.execute(delete, &[]).await)?;
+    expect!(sqlstate_of(client.query("select 1", &[]).await)?, "25P02");
+    // In a transaction that has failed already, the denial is still the denial.
+    expect_denied(client.batch_execute(delete).await)?;
+    let removal = format!("{delete} where n = $1");
+    expect_denied(client.execute(&removal, &[&1]).await)?;
+    client.batch_execute("rollback").await?;
+    let answer: String = client.query_one_scalar("select 'still here'", &[]).await?;
+    expect!(answer, "still here");
+    Ok(())
+}
+
+async fn denied() -> Outcome {
+    let table = env::var("CLIENTS_DENIED_TABLE").unwrap_or_default();
+    if table.is_empty() {
+        return Err(Skip("no policy: CLIENTS_DENIED_TABLE is not set").into());
+    }
+    let delete = format!("delete from {table}");
+    let removal = format!("{delete} where n = $1");
+    let client = connect().await?;
+    let state = client
+        .prepare(&format!("select count(*), pg_backend_pid() from {table}"))
+        .await?;
+    let before = pair(&client.query_one(&state, &[]).await?);
+    expect_denied(client.simple_query(&delete).await)?;
+    // Had any of it run, a row would have come and stayed.
+    let several = format!("insert into {table} values (0); commit; {delete}");
+    expect_denied(client.simple_query(&several).await)?;
+    client.simple_query("select 1").await?;
+    expect_denied(client.execute(&removal, &[&1]).await)?;
+    expect_denied(client.query_typed(&removal, &[(&1, Type::INT4)]).await)?;
+    let answer: i32 = client.query_one_scalar("select $1::int4", &[&2]).await?;
+    expect!(answer, 2);
+    denied_in_pipeline(&client, &delete).await?;
+    denied_in_transaction(&client, &table, &delete).await?;
+    expect!(pair(&client.query_one(&state, &[]).await?), before);
+    Ok(())
+}
+
 /// An error and what caused it, on one line.
 fn reason(error: &Error) -> String {
     let mut reason = error.to_string();
@@ -435,8 +527,9 @@ async fn main() -> ExitCode {
         error_recovery,
         failed_transaction,
         binary_types,
+        denied,
     ];
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for (name, behaviour) in behaviours {
         let late = || Err(format!("not finished within {} s", DEADLINE.as_secs()).into());
         match timeout(DEADLINE, behaviour())
@@ -447,12 +540,16 @@ async fn main() -> ExitCode {
                 passed += 1;
                 println!("ok {name}");
             }
+            Err(error) if error.is::<Skip>() => {
+                skipped += 1;
+                println!("skip {name}: {error}");
+            }
             Err(error) => {
                 failed += 1;
                 println!("not ok {name}: {}", reason(&error));
             }
         }
     }
-    println!("{passed} passed, {failed} failed, 0 skipped");
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
     ExitCode::from(u8::from(failed > 0))
 }

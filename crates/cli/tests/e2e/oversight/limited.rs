@@ -1,6 +1,8 @@
 //! Limits: rows, bytes, time, rate and statements at a time.
 
-use super::{Overseen, bind, codes, count, execute, outcome, parse, run, sync, table, tags};
+use super::{
+    Overseen, SERVER, bind, codes, count, execute, outcome, parse, run, sync, table, tags,
+};
 
 fn limited(to: &str) -> Overseen {
     Overseen::by(&format!(
@@ -107,10 +109,10 @@ fn too_many_statements_at_a_time_are_refused() {
     first.send_query("select pg_advisory_lock(4711), pg_sleep(600)");
     querycop_testkit::wait::eventually("the first to run", || {
         let running = "select count(*) from pg_stat_activity where query like '%4711%' and state = 'active' and pid <> pg_backend_pid()";
-        (super::SERVER.psql(running).trim() == "1").then_some(())
+        (SERVER.psql(running).trim() == "1").then_some(())
     });
     assert_eq!(codes(&second.query("select 1")), ["53400"]);
-    super::SERVER.psql(&format!(
+    SERVER.psql(&format!(
         "select pg_cancel_backend({})",
         first.backend_pid()
     ));

@@ -5,8 +5,12 @@ use std::fs;
 use querycop_testkit::gateway::Signal;
 use serde_json::Value;
 
+use crate::relay::raw::V3_0;
+use crate::setup::counter;
+
 use super::{
-    NO_DELETES, Overseen, bind, execute, message, outcome, parse, records, run, sync, table,
+    NO_DELETES, Overseen, RawClient, SERVER, bind, codes, count, execute, message, outcome, parse,
+    records, run, sync, table,
 };
 
 /// The fields of each record that tests compare: via, kind, outcome, and tag or SQLSTATE.
@@ -127,6 +131,101 @@ fn copy_is_recorded_in_both_protocols_and_the_session_stays_in_step() {
 }
 
 #[test]
+fn a_portal_that_can_t_be_made_is_why_its_statement_failed() {
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    client.send(
+        &[
+            parse("", "select $1::int"),
+            bind("", "", &["x"]),
+            execute(""),
+            run("select 1"),
+            sync(),
+        ]
+        .concat(),
+    );
+    outcome(&mut client);
+    assert_eq!(
+        told(&overseen.statements()),
+        ["execute select failed 22P02", "execute select skipped -"]
+    );
+}
+
+#[test]
+fn what_stands_behind_a_denied_parse_is_recorded_as_what_it_was() {
+    table("recorded_doomed", 2);
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    // The unnamed statement stands for something else before.
+    client.send(&[run("select * from recorded_doomed"), sync()].concat());
+    outcome(&mut client);
+    client.send(&[run("delete from recorded_doomed"), run("select 1"), sync()].concat());
+    let (tags, codes) = outcome(&mut client);
+    assert_eq!((tags.as_str(), codes), ("EZ", vec!["42501".to_owned()]));
+    assert_eq!(
+        told(&overseen.statements()),
+        [
+            "execute select completed SELECT 2",
+            "parse delete denied 42501",
+            "execute delete skipped -",
+            "execute select skipped -",
+        ]
+    );
+    let denied = "querycop_statements_refused_total{reason=\"denied\"}";
+    assert_eq!(counter(&overseen.gateway, denied), 1);
+    client.send(&[run("select * from recorded_doomed"), sync()].concat());
+    outcome(&mut client);
+    let statements = overseen.statements();
+    assert_eq!(
+        told(&statements[4..]),
+        ["execute select completed SELECT 2"]
+    );
+}
+
+#[test]
+fn a_commit_that_fails_at_sync_is_recorded() {
+    SERVER.psql(
+        "drop table if exists recorded_late;
+         create table recorded_late (n int unique deferrable initially deferred);
+         insert into recorded_late values (1)",
+    );
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    client.send(&[run("insert into recorded_late values (1)"), sync()].concat());
+    outcome(&mut client);
+    assert_eq!(
+        told(&overseen.statements()),
+        ["execute insert completed INSERT 0 1", "sync - failed 23505"]
+    );
+    assert_eq!(count("recorded_late"), "1");
+}
+
+/// Who was turned away, and with which code.
+fn turned_away(overseen: &Overseen) -> Vec<String> {
+    records(&overseen.audit())
+        .into_iter()
+        .filter(|record| record["event"] == "session_refused")
+        .map(|record| format!("{} {}", record["user"], record["sqlstate"]))
+        .collect()
+}
+
+#[test]
+fn whoever_is_turned_away_is_recorded() {
+    let overseen = Overseen::with(NO_DELETES, |builder| {
+        builder.env("GATEKEEPER_MAX_SESSIONS", 1)
+    });
+    let _only = overseen.client();
+    RawClient::expect_refusal(overseen.gateway.port(), "postgres");
+    assert_eq!(turned_away(&overseen), [r#""postgres" "53300""#]);
+
+    let overseen = Overseen::by(NO_DELETES);
+    let mut nobody = RawClient::connect(overseen.gateway.port());
+    nobody.start_up("recorded_nobody", V3_0);
+    assert_eq!(codes(&nobody.read_to_end()), ["28000"]);
+    assert_eq!(turned_away(&overseen), [r#""recorded_nobody" "28000""#]);
+}
+
+#[test]
 fn a_session_has_a_beginning_and_an_end() {
     let overseen = Overseen::by(NO_DELETES);
     let mut client = overseen.client();
@@ -155,9 +254,9 @@ fn a_statement_whose_answer_never_came_is_recorded_as_cut() {
             "select count(*) from pg_stat_activity where pid = {} and state = 'active'",
             client.backend_pid()
         );
-        (super::SERVER.psql(&running).trim() == "1").then_some(())
+        (SERVER.psql(&running).trim() == "1").then_some(())
     });
-    super::SERVER.psql(&format!(
+    SERVER.psql(&format!(
         "select pg_terminate_backend({})",
         client.backend_pid()
     ));
@@ -217,7 +316,7 @@ fn synced_records_are_on_disk_before_the_client_goes_on() {
         assert_eq!(client.value(&format!("select {n}")), n.to_string());
     }
     assert_eq!(overseen.statements().len(), 20);
-    let syncs = crate::setup::counter(&overseen.gateway, "querycop_audit_syncs_total");
+    let syncs = counter(&overseen.gateway, "querycop_audit_syncs_total");
     assert!(syncs > 0);
 }
 
