@@ -25,9 +25,10 @@ pub(crate) fn script(shell: Shell, values: &Values) -> String {
         Shell::Powershell => POWERSHELL,
         Shell::Zsh => ZSH,
     };
-    match values.switch("no-descriptions") {
-        true => script.replace(COMPLETE, COMPLETE_BARE),
-        false => script.to_owned(),
+    if values.switch("no-descriptions") {
+        script.replace(COMPLETE, COMPLETE_BARE)
+    } else {
+        script.to_owned()
     }
 }
 
@@ -145,12 +146,11 @@ fn flag_words(flags: &[Flag], start: &str) -> Vec<(String, String)> {
 
 /// The flag that a word is, if its value comes next.
 fn awaiting_value<'a>(flags: &'a [Flag], word: &str) -> Option<&'a Flag> {
-    let flag = match word.strip_prefix("--") {
-        Some(name) => flags.iter().find(|flag| flag.name == name),
-        None => {
-            let letter = word.strip_prefix('-')?.chars().last()?;
-            flags.iter().find(|flag| flag.short == Some(letter))
-        }
+    let flag = if let Some(name) = word.strip_prefix("--") {
+        flags.iter().find(|flag| flag.name == name)
+    } else {
+        let letter = word.strip_prefix('-')?.chars().last()?;
+        flags.iter().find(|flag| flag.short == Some(letter))
     };
     flag.filter(|flag| !flag.is_switch())
 }
@@ -184,7 +184,10 @@ mod tests {
     #[test]
     fn commands_flags_and_files_are_offered() {
         for (line, words) in [
-            ("__completeNoDesc ", "completion help shutdown wait :4 "),
+            (
+                "__completeNoDesc ",
+                "completion doctor help shutdown wait :4 ",
+            ),
             ("__completeNoDesc w", "wait :4 "),
             ("__completeNoDesc x ", ":4 "),
             (
@@ -193,7 +196,7 @@ mod tests {
             ),
             (
                 "__completeNoDesc help ",
-                "completion help shutdown wait :4 ",
+                "completion doctor help shutdown wait :4 ",
             ),
             ("__completeNoDesc help completion z", "zsh :4 "),
             ("__completeNoDesc --http-p", "--http-port :4 "),

@@ -122,7 +122,10 @@ fn script_about(shell: crate::flags::Shell) -> &'static str {
 pub(crate) fn usage(program: &str, command: Command) -> String {
     let name = command.name();
     let mut text = "Usage:\n".to_owned();
-    let mut line = |form: String| text.push_str(&format!("  {program}{form}\n"));
+    let mut line = |form: String| {
+        // A string takes everything.
+        let _ = writeln!(text, "  {program}{form}");
+    };
     match command {
         Command::Root => {
             line(" instance_uri... [flags]".to_owned());

@@ -160,16 +160,15 @@ fn takes_next_word(flags: &[Flag], word: &str) -> bool {
     if word.contains('=') {
         return false;
     }
-    let flag = match word.strip_prefix("--") {
-        Some(name) => flags.iter().find(|flag| flag.name == name),
-        None => {
-            let letters = word.strip_prefix('-').unwrap_or_default();
-            let mut letters = letters.chars();
-            let (Some(letter), None) = (letters.next(), letters.next()) else {
-                return false;
-            };
-            flags.iter().find(|flag| flag.short == Some(letter))
-        }
+    let flag = if let Some(name) = word.strip_prefix("--") {
+        flags.iter().find(|flag| flag.name == name)
+    } else {
+        let letters = word.strip_prefix('-').unwrap_or_default();
+        let mut letters = letters.chars();
+        let (Some(letter), None) = (letters.next(), letters.next()) else {
+            return false;
+        };
+        flags.iter().find(|flag| flag.short == Some(letter))
     };
     !flag.is_some_and(Flag::is_switch)
 }

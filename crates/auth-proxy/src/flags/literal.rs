@@ -118,10 +118,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, LiteralError> {
     }
     // Go keeps nanoseconds in 64 bits.
     let nanoseconds = i64::try_from(total).map_err(|_| LiteralError::Range)?;
-    match negative {
-        true => Ok(Duration::ZERO),
-        false => Ok(Duration::from_nanos(nanoseconds.unsigned_abs())),
-    }
+    Ok(if negative {
+        Duration::ZERO
+    } else {
+        Duration::from_nanos(nanoseconds.unsigned_abs())
+    })
 }
 
 /// Reads one number with its unit; what follows is given back.

@@ -91,7 +91,7 @@ pub(crate) enum Mistake {
 pub(crate) enum InstanceHint {
     #[error(
         "expected projects/PROJECT/locations/REGION/clusters/CLUSTER/instances/INSTANCE, a DNS name, or a command: \
-         wait, shutdown, completion, help"
+         wait, shutdown, doctor, completion, help"
     )]
     Form,
     #[error(transparent)]

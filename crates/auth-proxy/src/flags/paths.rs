@@ -44,10 +44,13 @@ pub(crate) fn exactly(path: &str) -> Bind {
         Some(parent) => parent,
         None => directory,
     };
-    let or_here = |path: &Path| match path.as_os_str().is_empty() {
-        true => PathBuf::from("."),
-        // Without the slash at its end.
-        false => path.components().collect(),
+    let or_here = |path: &Path| {
+        if path.as_os_str().is_empty() {
+            PathBuf::from(".")
+        } else {
+            // Without the slash at its end.
+            path.components().collect()
+        }
     };
     Bind::Unix {
         parent: or_here(parent),

@@ -1,7 +1,5 @@
 //! What stands behind an instance's `?`.
 
-use std::borrow::Cow;
-
 /// The keys and values of a query, decoded, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
@@ -51,15 +49,12 @@ impl Query {
 pub(crate) struct SeveralValues;
 
 fn decode(text: &str) -> Option<String> {
-    let text: Cow<'_, str> = match text.contains('+') {
-        true => text.replace('+', " ").into(),
-        false => text.into(),
-    };
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
             b'%' => hexadecimal(bytes.next()?)? << 4 | hexadecimal(bytes.next()?)?,
+            b'+' => b' ',
             other => other,
         });
     }

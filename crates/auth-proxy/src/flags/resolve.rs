@@ -69,9 +69,10 @@ impl Said {
                 quitquitquit: self.switch("quitquitquit"),
             },
             start_up_check,
-            failed_instance: match self.switch("skip-failed-instance-config") {
-                true => FailedInstance::IsSkipped,
-                false => FailedInstance::EndsAll,
+            failed_instance: if self.switch("skip-failed-instance-config") {
+                FailedInstance::IsSkipped
+            } else {
+                FailedInstance::EndsAll
             },
             shutdown: Shutdown {
                 min_sigterm_delay: self.values.duration(ROOT, "min-sigterm-delay"),
@@ -101,10 +102,7 @@ impl Said {
         if fuse && self.switch("run-connection-test") {
             return Err(Mistake::FuseConnectionTest);
         }
-        match fuse {
-            true => Err(Mistake::Fuse),
-            false => Ok(()),
-        }
+        if fuse { Err(Mistake::Fuse) } else { Ok(()) }
     }
 
     fn check_listeners(&self) -> Result<IpAddr, Mistake> {
@@ -202,9 +200,10 @@ impl Said {
         if self.values.is_given("startup-timeout") {
             self.ignore("startup-timeout", "--startup-check was not set");
         }
-        Ok(match self.switch("run-connection-test") {
-            true => StartUpCheck::Once,
-            false => StartUpCheck::Off,
+        Ok(if self.switch("run-connection-test") {
+            StartUpCheck::Once
+        } else {
+            StartUpCheck::Off
         })
     }
 

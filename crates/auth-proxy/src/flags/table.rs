@@ -379,7 +379,7 @@ pub(crate) static ROOT: &[Flag] = &[
     .ours(),
     Flag::new(
         "startup-timeout",
-        Kind::Duration(Duration::from_secs(120)),
+        Kind::Duration(Duration::from_mins(2)),
         "duration",
         "How long --startup-check goes on before it ends the proxy",
     )

@@ -46,6 +46,7 @@ pub(crate) fn settings(instances: impl IntoIterator<Item = Instance>) -> Setting
         instances: instances.into_iter().collect(),
         identity: token(APP_TOKEN),
         login_token: None,
+        universe_domain: None,
         admin_endpoint: Some(lab().emulator.http_url()),
         user_agents: Vec::new(),
         refresh: Refresh::Ahead,

@@ -85,16 +85,38 @@ pub(super) const WANTED: &[Wanted] = &[
         Ours,
         "accepted connection from",
     ),
-    line(
-        "zero-sigterm",
-        "delay, zero",
-        Ours,
-        "client closed the connection",
-    ),
+    line("zero-sigterm", "delay, zero", Ours, "closed the connection"),
     fact("zero-sigterm", "delay, zero", "serves"),
     fact("zero-sigterm", "delay, zero", "readiness"),
     // Errors are told in JSON if that is what was asked for.
     fact("quiet-json", "quiet JSON", "form"),
+    // A killed proxy's socket is no hindrance.
+    fact("stale-socket", "stale", "status"),
+    line(
+        "stale-socket",
+        "stale",
+        Original,
+        "Unable to mount socket: listen unix",
+    ),
+    line("stale-socket", "stale", Ours, "Listening on"),
+    line("stale-socket", "stale", Ours, "ready for new connections"),
+    line("stale-socket", "stale", Ours, "SIGINT signal received"),
+    // SIGHUP reads the instances again.
+    fact("reload", "hangup", "status"),
+    line("reload", "hangup", Ours, "Reloading the instances"),
+    line("reload", "hangup", Ours, "SIGINT signal received"),
+    // This is no Go program.
+    fact("profiles", "profiles", "heap"),
+    // What can't be read is told, and changes nothing.
+    line(
+        "bad-values",
+        "kubernetes",
+        Ours,
+        "Ignoring ALLOYDB_PROXY_PORT",
+    ),
+    // What has no effect is told in our words.
+    line("notices", "no effect", Original, "Ignoring --"),
+    line("notices", "no effect", Ours, "Ignoring --"),
     // Metrics of ours beside the original's.
     line("own-metrics", "*", Ours, "alloydb_auth_proxy_"),
     // What stands behind the name of the instance or the listener.
