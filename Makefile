@@ -2,6 +2,7 @@
 
 CARGO := cargo
 FUZZ_SECONDS := 60
+PREFIX := /usr/local
 
 .DEFAULT_GOAL := help
 
@@ -38,6 +39,12 @@ fuzz: ## Fuzz each decoder for FUZZ_SECONDS=60; needs a nightly toolchain and ca
 	set -e; for target in $$($(CARGO) +nightly fuzz list); do \
 		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS); \
 	done
+
+.PHONY: install
+install: ## Build for release; install querycop, and alloydb-auth-proxy as a link to it, below PREFIX=/usr/local
+	$(CARGO) build --locked --release --package querycop
+	install -D -m 755 target/release/querycop $(DESTDIR)$(PREFIX)/bin/querycop
+	ln -sf querycop $(DESTDIR)$(PREFIX)/bin/alloydb-auth-proxy
 
 .PHONY: deny
 deny: ## Check licences, duplicates, advisories and sources of dependencies; needs cargo-deny

@@ -5,6 +5,7 @@ mod table;
 
 mod accepted;
 mod completion;
+mod doctor;
 mod scenarios;
 mod side;
 mod wanted;
