@@ -21,7 +21,7 @@ fn doctor(cloud: &Cloud, words: &[&str]) -> Output {
             "--json",
             "--alloydbadmin-api-endpoint",
         ])
-        .argument(&cloud.emulator.http_url())
+        .argument(cloud.emulator.http_url())
         .arguments(words)
         .run()
 }

@@ -1,6 +1,7 @@
 //! One of the two proxies: started, asked, ended, and all that was seen of it noted.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -165,7 +166,11 @@ impl Side {
     }
 
     /// Notes a fact.
-    pub(super) fn note(&mut self, name: &str, value: impl ToString) {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "statuses, numbers and texts are noted as they come"
+    )]
+    pub(super) fn note(&mut self, name: &str, value: impl Display) {
         let value = self.plain(&value.to_string());
         self.notes.push((name.to_owned(), value));
     }
@@ -399,11 +404,9 @@ fn address(text: &str) -> String {
             .to_ne_bytes()
     });
     let bytes: Vec<u8> = words.flatten().collect();
-    match <[u8; 4]>::try_from(bytes.as_slice()) {
-        Ok(bytes) => SocketAddr::from((Ipv4Addr::from(bytes), port)).to_string(),
-        Err(_) => {
-            let bytes = <[u8; 16]>::try_from(bytes.as_slice()).expect("it is an address");
-            SocketAddr::from((Ipv6Addr::from(bytes), port)).to_string()
-        }
+    if let Ok(bytes) = <[u8; 4]>::try_from(bytes.as_slice()) {
+        return SocketAddr::from((Ipv4Addr::from(bytes), port)).to_string();
     }
+    let bytes = <[u8; 16]>::try_from(bytes.as_slice()).expect("it is an address");
+    SocketAddr::from((Ipv6Addr::from(bytes), port)).to_string()
 }
