@@ -166,10 +166,6 @@ impl Side {
     }
 
     /// Notes a fact.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "statuses, numbers and texts are noted as they come"
-    )]
     pub(super) fn note(&mut self, name: &str, value: impl Display) {
         let value = self.plain(&value.to_string());
         self.notes.push((name.to_owned(), value));
