@@ -24,7 +24,7 @@ mod throttle;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
 use querycop_audit::Outcome;
@@ -81,6 +81,13 @@ pub(crate) struct Oversight {
     unknown: Arc<Text>,
     /// Answers of the server so far.
     answers: u64,
+    /// How many answers there were when the server was last asked to send those that it has.
+    flushed_at: Option<u64>,
+    /// What takes the place of the server's message (of so many bytes) that comes next, once the
+    /// record of what it ends is kept.
+    replacement: Option<(usize, Vec<u8>)>,
+    /// The place that its statements have among those that run at a time.
+    running_place: Weak<throttle::Running>,
     /// The client's next message waits; so many answers had come when it began to.
     client_waits: Option<u64>,
     /// A record that could not be written.
@@ -138,6 +145,12 @@ pub(crate) enum RelayError {
         /// Which setting.
         name: &'static str,
     },
+    /// A COPY failed while the client had sent a Sync amid its data.
+    #[error("Sync amid the data of a COPY that failed")]
+    CopyInDoubt,
+    /// A statement was complete before it could be cancelled, and others may have run behind it.
+    #[error("statements behind one that was cut short may have run")]
+    CutLate,
     /// A statement went on after it had been cancelled.
     #[error("a statement did not end when it was cancelled")]
     NotCancelled,
@@ -149,6 +162,8 @@ enum Step {
     Pass,
     /// It waits.
     Wait,
+    /// This goes on before it, and it is looked at again.
+    Before(&'static [u8]),
     /// It is left out, and this goes on.
     Replace(Vec<u8>),
 }
@@ -212,6 +227,9 @@ impl Oversight {
             texts: HashMap::new(),
             unknown: Arc::new(Text::unknown()),
             answers: 0,
+            flushed_at: None,
+            replacement: None,
+            running_place: Weak::new(),
             client_waits: None,
             broken: None,
             cut: None,
@@ -240,7 +258,9 @@ impl Oversight {
         if let Some(cut) = &self.cut {
             return Some(cut.since + governance::CANCEL_GRACE);
         }
-        let run = self.running()?;
+        // The server may be at it while the answers to what was sent before it are still with the
+        // server, too.
+        let run = self.queue.first_run()?;
         let limit = run.limits()?.statement_time.as_ref()?;
         Some(run.began + limit.max)
     }
@@ -251,7 +271,8 @@ impl Oversight {
             return Err(RelayError::NotCancelled);
         }
         let limit = self
-            .running()
+            .queue
+            .first_run()
             .and_then(|run| run.limits()?.statement_time.clone());
         if let Some(limit) = limit {
             self.cut(Reached::Time(limit));
@@ -294,7 +315,7 @@ impl Oversight {
             | Expected::Bind { .. }
             | Expected::Describe
             | Expected::Close(_)
-            | Expected::Sync { .. } => None,
+            | Expected::Sync(_) => None,
         }
     }
 
@@ -317,7 +338,7 @@ impl Oversight {
             }
             Expected::Close(Closed::Statement(_) | Closed::Portal(_))
             | Expected::Describe
-            | Expected::Sync { .. } => Ok(()),
+            | Expected::Sync(_) => Ok(()),
         }
     }
 

@@ -434,6 +434,16 @@ fn ungoverned(error: &RelayError) -> ErrorResponse {
             SqlState::QUERY_CANCELED,
             "a statement that had reached a limit did not end when it was cancelled",
         ),
+        RelayError::CutLate => fatal(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            "a statement reached a limit, and statements sent behind it may have run",
+        )
+        .hint("Wait for the answer before you send the next statement."),
+        RelayError::CopyInDoubt => fatal(
+            SqlState::PROTOCOL_VIOLATION,
+            "a COPY failed, and a Sync was sent amid its data",
+        )
+        .hint("Send Sync behind CopyDone or CopyFail."),
         RelayError::LexerChanged { .. } => fatal(
             SqlState::INSUFFICIENT_PRIVILEGE,
             "a setting that changes how SQL is read changed while statements were on their way",

@@ -133,7 +133,7 @@ impl Oversight {
     }
 
     /// Counts the run among those of its user, where a rule limits them.
-    pub(super) fn throttled(&self, run: &mut Run) -> Result<(), Why> {
+    pub(super) fn throttled(&mut self, run: &mut Run) -> Result<(), Why> {
         // What is parsed is counted when it is executed.
         if run.via == Via::Parse {
             return Ok(());
@@ -148,7 +148,8 @@ impl Oversight {
             }
         }
         let throttle = self.shared.governance.throttle();
-        run.running = throttle.begin(&self.judge.principal().user, &limits, Instant::now)?;
+        let user = &self.judge.principal().user;
+        run.running = throttle.begin(user, &limits, &mut self.running_place, Instant::now)?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use querycop_audit::{Outcome, Via};
 use querycop_wire::SqlState;
 use querycop_wire::error_response::{ErrorResponse, ErrorView};
 
-use super::expected::{Copy, Expected};
+use super::expected::{Copy, Expected, InDoubt};
 use super::refused::Refused;
 use super::run::Run;
 use super::{Oversight, RelayError, Step};
@@ -26,7 +26,10 @@ impl Oversight {
         let words = self.words(body);
         let copy = self.running().map_or(Copy::NotBegun, |run| run.copy);
         match self.queue.pop() {
-            Some(Expected::Query(run)) => self.query_failed(run, code)?,
+            Some(Expected::Query(run)) => {
+                self.query_failed(run, code)?;
+                self.queue.copy_failed(copy).map_err(in_doubt)?;
+            }
             Some(Expected::FunctionCall(mut run)) => {
                 let refused = run.refused.as_ref().map(Refused::code);
                 let outcome = outcome_of(refused.as_ref(), code);
@@ -57,7 +60,7 @@ impl Oversight {
             }
             Some(Expected::Describe | Expected::Close(_)) => self.skip(copy)?,
             // The transaction that ends with it could not be committed; or the server says goodbye.
-            Some(sync @ Expected::Sync { .. }) => {
+            Some(sync @ Expected::Sync(_)) => {
                 self.queue.put_back(sync);
                 let mut commit = Run::new(Via::Sync, None, None);
                 self.record(&mut commit, None, 0, Outcome::Failed { sqlstate: code })?;
@@ -141,12 +144,16 @@ impl Oversight {
 
     /// After an error in the extended protocol the server skips to the next Sync.
     fn skip(&mut self, copy: Copy) -> Result<(), RelayError> {
-        for skipped in self.queue.skipped(copy) {
+        for skipped in self.queue.skipped(copy).map_err(in_doubt)? {
             self.unanswered(skipped, Outcome::Skipped)?;
         }
         self.next_turn();
         Ok(())
     }
+}
+
+fn in_doubt(_: InDoubt) -> RelayError {
+    RelayError::CopyInDoubt
 }
 
 /// What the server's error means for a run: if that was refused, that it was.

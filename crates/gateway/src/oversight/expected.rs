@@ -32,11 +32,33 @@ pub(super) enum Expected {
     /// `FunctionCall`: `FunctionCallResponse` and `ReadyForQuery`.
     FunctionCall(Run),
     /// `Sync`: `ReadyForQuery`.
-    Sync {
-        /// It may have been swallowed by a COPY that was under way when the server came to it.
-        in_doubt: bool,
-    },
+    Sync(Place),
 }
+
+/// Where a `Sync` was sent. While it takes COPY data the server ignores those that it comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Not while COPY data could be taken: it is answered.
+    Plain,
+    /// Behind a statement that may take COPY data, and before any: if the server takes data, it has
+    /// ignored it.
+    BeforeData,
+    /// Amid COPY data: if the COPY fails, nobody can tell whether that was before or behind it.
+    AmidData,
+}
+
+/// What the client sends, as far as COPY goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sending {
+    #[default]
+    Messages,
+    /// Behind a statement that may take COPY data.
+    MayCopy { has_sent_data: bool },
+}
+
+/// Nobody can tell which answers are still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InDoubt;
 
 /// What a portal is made of.
 #[derive(Debug)]
@@ -80,13 +102,48 @@ pub(super) enum Copy {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     expected: VecDeque<Expected>,
+    sending: Sending,
     /// The server has answered with an error, and no Sync was sent since: it ignores what comes.
     skips: bool,
 }
 
 impl Queue {
     pub(super) fn push(&mut self, expected: Expected) {
+        if let Expected::Execute { run, .. } | Expected::Query(run) = &expected
+            && run.may_copy_from_client()
+        {
+            let has_sent_data = false;
+            self.sending = Sending::MayCopy { has_sent_data };
+        }
         self.expected.push_back(expected);
+    }
+
+    /// The first run that the server has not answered, before the next Sync: what it may be at.
+    pub(super) fn first_run(&mut self) -> Option<&mut Run> {
+        self.expected
+            .iter_mut()
+            .find_map(|expected| match expected {
+                Expected::Execute { run, .. }
+                | Expected::Query(run)
+                | Expected::FunctionCall(run) => Some(Some(run)),
+                Expected::Sync(_) => Some(None),
+                Expected::Parse { .. }
+                | Expected::Bind { .. }
+                | Expected::Describe
+                | Expected::Close(_) => None,
+            })?
+    }
+
+    /// Whether statements that may change something are behind the one that is answered now, before
+    /// the next Sync.
+    pub(super) fn may_change_behind_the_first(&self) -> bool {
+        if let Some(Expected::Query(run)) = self.expected.front() {
+            return !run.only_reads(run.next + 1);
+        }
+        let behind = self.expected.iter().skip(1);
+        behind
+            .take_while(|expected| !matches!(expected, Expected::Sync(_)))
+            .any(|expected| matches!(expected, Expected::Execute { run, .. } if !run.only_reads(0)))
     }
 
     pub(super) fn front(&mut self) -> Option<&mut Expected> {
@@ -113,28 +170,60 @@ impl Queue {
     /// A Sync was sent.
     pub(super) fn sync(&mut self) {
         self.skips = false;
-        self.push(Expected::Sync { in_doubt: false });
+        let place = match self.sending {
+            Sending::Messages => Place::Plain,
+            Sending::MayCopy {
+                has_sent_data: false,
+            } => Place::BeforeData,
+            Sending::MayCopy {
+                has_sent_data: true,
+            } => Place::AmidData,
+        };
+        self.push(Expected::Sync(place));
     }
 
     /// After an error: takes out what the server skips, up to the next Sync.
-    pub(super) fn skipped(&mut self, copy: Copy) -> Vec<Expected> {
-        if copy == Copy::NotBegun {
-            self.set_doubt(false);
-        }
+    pub(super) fn skipped(&mut self, copy: Copy) -> Result<Vec<Expected>, InDoubt> {
+        self.copy_failed(copy)?;
         let sync = self
             .expected
             .iter()
-            .position(|expected| matches!(expected, Expected::Sync { in_doubt: false }));
+            .position(|expected| matches!(expected, Expected::Sync(_)));
         self.skips = sync.is_none();
         let end = sync.unwrap_or(self.expected.len());
-        self.expected.drain(..end).collect()
+        Ok(self.expected.drain(..end).collect())
+    }
+
+    /// A statement has failed that may have been taking COPY data.
+    pub(super) fn copy_failed(&mut self, copy: Copy) -> Result<(), InDoubt> {
+        self.sending = Sending::Messages;
+        if copy == Copy::Begun {
+            if self.syncs().any(|place| *place == Place::AmidData) {
+                return Err(InDoubt);
+            }
+            let is_answered =
+                |expected: &Expected| !matches!(expected, Expected::Sync(Place::BeforeData));
+            self.expected.retain(is_answered);
+        }
+        // It has taken none, or takes no more: all that are left are answered.
+        for place in self.syncs() {
+            *place = Place::Plain;
+        }
+        Ok(())
+    }
+
+    /// The client sends COPY data.
+    pub(super) fn copy_data(&mut self) {
+        if let Sending::MayCopy { has_sent_data } = &mut self.sending {
+            *has_sent_data = true;
+        }
     }
 
     /// The Execute of a portal that was sent next, if no Sync comes before it: takes it out.
     pub(super) fn take_next_execute(&mut self, portal: &[u8]) -> Option<Run> {
         let place = self.expected.iter().position(|expected| match expected {
             Expected::Execute { portal: other, .. } => **other == *portal,
-            Expected::Sync { .. } => true,
+            Expected::Sync(_) => true,
             _ => false,
         })?;
         match self.expected.remove(place)? {
@@ -146,25 +235,35 @@ impl Queue {
         }
     }
 
-    /// The client ends its COPY data: the server has swallowed the Syncs that were sent before, if it
-    /// was taking data when it came to them.
+    /// The client ends its COPY data.
     pub(super) fn copy_ends(&mut self) {
-        self.set_doubt(true);
+        self.sending = Sending::Messages;
     }
 
     /// A COPY from the client is complete: the Syncs that were sent before its end are gone.
     pub(super) fn copied(&mut self) {
-        while let Some(Expected::Sync { in_doubt: true }) = self.expected.front() {
+        while let Some(Expected::Sync(Place::BeforeData | Place::AmidData)) = self.expected.front()
+        {
             self.expected.pop_front();
         }
     }
 
-    fn set_doubt(&mut self, doubt: bool) {
-        for expected in &mut self.expected {
-            if let Expected::Sync { in_doubt } = expected {
-                *in_doubt = doubt;
-            }
+    /// A statement that might have taken COPY data is complete and has not: whatever was sent behind
+    /// it is answered.
+    pub(super) fn not_copied(&mut self) {
+        self.sending = Sending::Messages;
+        for place in self.syncs() {
+            *place = Place::Plain;
         }
+    }
+
+    fn syncs(&mut self) -> impl Iterator<Item = &mut Place> {
+        self.expected
+            .iter_mut()
+            .filter_map(|expected| match expected {
+                Expected::Sync(place) => Some(place),
+                _ => None,
+            })
     }
 
     /// Puts back what was at the front.
@@ -176,9 +275,7 @@ impl Queue {
     pub(super) fn end(&self) -> End {
         match self.expected.back() {
             None => End::Nothing,
-            Some(Expected::Sync { .. } | Expected::Query(_) | Expected::FunctionCall(_)) => {
-                End::Synced
-            }
+            Some(Expected::Sync(_) | Expected::Query(_) | Expected::FunctionCall(_)) => End::Synced,
             Some(
                 Expected::Parse { .. }
                 | Expected::Bind { .. }

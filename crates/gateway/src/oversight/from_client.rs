@@ -10,12 +10,15 @@ use querycop_wire::frame::{self, Header};
 use querycop_wire::frontend::{self, Bind, Close, Execute, Parse, Query, Target};
 use querycop_wire::tag::frontend as tag;
 
-use super::expected::{Bound, Closed, Expected};
+use super::expected::{Bound, Closed, End, Expected};
 use super::judgement::Judgement;
 use super::names::{Fate, Sole};
 use super::run::Run;
 use super::{Oversight, RelayError, Sees, Step};
 use crate::conversation::Conversation;
+
+/// `Flush`: the server is to send the answers that it has.
+const FLUSH: &[u8] = b"H\0\0\0\x04";
 
 /// Bytes of a `Parse` beside its text: name and parameter types.
 const BESIDE_TEXT: usize = 300 << 10;
@@ -57,6 +60,11 @@ impl Oversight {
                     let then = Then::Wait;
                     return Ok(Passage { cleared: at, then });
                 }
+                Step::Before(put) => {
+                    let (skip, put) = (0, put.to_vec());
+                    let then = Then::Replace { skip, put };
+                    return Ok(Passage { cleared: at, then });
+                }
                 Step::Replace(put) => {
                     self.note_sent(conversation, header.tag);
                     let then = Then::Replace { skip: total, put };
@@ -92,7 +100,7 @@ impl Oversight {
     /// Looks at one message. Of one that is larger than a buffer the body is only the beginning.
     fn message(&mut self, tag: u8, body: &[u8], cx: &mut Context<'_>) -> Result<Step, RelayError> {
         if !self.queue.has_room() {
-            return Ok(Step::Wait);
+            return Ok(self.wait_for_answers());
         }
         match tag {
             tag::QUERY => Ok(self.query(body, cx)),
@@ -110,12 +118,27 @@ impl Oversight {
                 self.queue.sync();
                 Ok(Step::Pass)
             }
+            tag::COPY_DATA => {
+                self.queue.copy_data();
+                Ok(Step::Pass)
+            }
             tag::COPY_DONE | tag::COPY_FAIL => {
                 self.queue.copy_ends();
                 Ok(Step::Pass)
             }
             _ => Ok(Step::Pass),
         }
+    }
+
+    /// A message waits until the server has answered others, which it may have to be asked for: it
+    /// keeps its answers until a Sync that the client sends only behind this message.
+    fn wait_for_answers(&mut self) -> Step {
+        let is_asked = self.flushed_at == Some(self.answers);
+        if is_asked || self.queue.end() != End::Open {
+            return Step::Wait;
+        }
+        self.flushed_at = Some(self.answers);
+        Step::Before(FLUSH)
     }
 
     fn query(&mut self, body: &[u8], cx: &mut Context<'_>) -> Step {
@@ -150,7 +173,7 @@ impl Oversight {
             return self.send_parse(name, run);
         };
         if !self.prepared.has_room(parse.name) {
-            return Step::Wait;
+            return self.wait_for_answers();
         }
         let Some(analysis) = self.analysis(parse.query, cx) else {
             return Step::Wait;
@@ -189,7 +212,7 @@ impl Oversight {
     fn bind(&mut self, body: &[u8]) -> Result<Step, RelayError> {
         let bind = Bind::decode(body).map_err(|_| RelayError::Message { tag: tag::BIND })?;
         if !self.portals.has_room(bind.portal) {
-            return Ok(Step::Wait);
+            return Ok(self.wait_for_answers());
         }
         if self.queue.skips() {
             return Ok(Step::Pass);
@@ -229,10 +252,14 @@ impl Oversight {
         let mut run = self.execution(execute.portal);
         self.sent(&mut run);
         let refused = run.refused.is_some();
+        let is_timed = run.may_be_timed();
         self.expect(Expected::Execute {
             portal: execute.portal.into(),
             run,
         });
+        if is_timed && !refused {
+            return Ok(Step::Replace(execute_and_flush(body)));
+        }
         Ok(self.unless(refused, frontend::execute))
     }
 
@@ -346,13 +373,24 @@ impl Oversight {
             | Expected::Bind { .. }
             | Expected::Describe
             | Expected::Close(_)
-            | Expected::Sync { .. } => Ok(()),
+            | Expected::Sync(_) => Ok(()),
         };
         // It can't fail for want of room: that was reserved. A disk that breaks ends the session.
         if let Err(error) = skipped {
             self.broken.get_or_insert(error);
         }
     }
+}
+
+/// An `Execute` as it came, and a `Flush`: the time of a statement ends with its answer, which the
+/// server would else keep until the Sync.
+fn execute_and_flush(body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap_or(u32::MAX);
+    let mut bytes = vec![tag::EXECUTE];
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(body);
+    bytes.extend_from_slice(FLUSH);
+    bytes
 }
 
 /// Whether a message carries SQL.

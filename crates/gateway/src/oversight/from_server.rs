@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use querycop_audit::Outcome;
 use querycop_policy::TransactionState;
@@ -35,6 +35,15 @@ impl Oversight {
         if let Some(error) = self.broken.take() {
             return Err(error.into());
         }
+        if let Some((skip, put)) = self.replacement.take() {
+            if self.settled(cx)?.is_pending() {
+                self.replacement = Some((skip, put));
+                let (cleared, then) = (0, Then::Hold);
+                return Ok(Passage { cleared, then });
+            }
+            let (cleared, then) = (0, Then::Replace { skip, put });
+            return Ok(Passage { cleared, then });
+        }
         let mut at = conversation.server_continues(bytes.len());
         while let Some(header) = Header::decode(&bytes[at..], frame::MAX_LEN)? {
             let total = header.total();
@@ -50,37 +59,40 @@ impl Oversight {
                     at += here;
                     conversation.server_sends_on(total - here);
                 }
-                Step::Wait => {
+                Step::Wait | Step::Before(_) => {
                     let then = Then::Hold;
                     return Ok(Passage { cleared: at, then });
                 }
                 Step::Replace(put) => {
-                    self.write_records()?;
+                    let settled = self.settled(cx)?;
+                    if settled.is_pending() {
+                        self.replacement = Some((total, put));
+                        let then = Then::Hold;
+                        return Ok(Passage { cleared: at, then });
+                    }
                     let then = Then::Replace { skip: total, put };
                     return Ok(Passage { cleared: at, then });
                 }
             }
         }
-        // The end of a statement goes to the client when its record is written, also where no
+        // The end of a statement goes to the client when its record is kept, also where no
         // ReadyForQuery follows. Most often one does, and has waited for it already.
-        if let Some(recorder) = &mut self.recorder
-            && recorder
-                .poll_written(cx)
-                .map_err(Unrecorded::from)?
-                .is_pending()
-        {
+        if self.settled(cx)?.is_pending() {
             let then = Then::Hold;
             return Ok(Passage { cleared: at, then });
         }
         Ok(Passage::of(at))
     }
 
-    /// Has the records written without waiting for those of others.
-    fn write_records(&mut self) -> Result<(), Unrecorded> {
-        match &mut self.recorder {
-            Some(recorder) => Ok(recorder.write()?),
-            None => Ok(()),
-        }
+    /// Whether all records are kept as the durability promises.
+    fn settled(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, RelayError> {
+        let Some(recorder) = &mut self.recorder else {
+            return Ok(Poll::Ready(()));
+        };
+        Ok(match recorder.poll_settled(cx) {
+            Poll::Ready(outcome) => Poll::Ready(outcome.map_err(Unrecorded::from)?),
+            Poll::Pending => Poll::Pending,
+        })
     }
 
     /// Looks at one message. Of one that is larger than a buffer the body is only the beginning.
@@ -230,8 +242,11 @@ impl Oversight {
         if run.refused.is_some() {
             return Err(out_of_step(tag));
         }
-        if run.copy == Copy::Begun {
-            self.copied_to_server();
+        let may_copy = run.may_copy_from_client();
+        match run.copy {
+            Copy::Begun => self.copied_to_server(),
+            Copy::NotBegun if may_copy => self.not_copied(),
+            Copy::NotBegun => {}
         }
         if let Some(cut) = &self.cut
             && !cut.told
@@ -263,6 +278,10 @@ impl Oversight {
 
     /// The statement was complete before the request to cancel it came.
     fn cut_too_late(&mut self) -> Result<Vec<u8>, RelayError> {
+        // A client that is told of an error takes what it sent behind it for not run.
+        if self.queue.may_change_behind_the_first() {
+            return Err(RelayError::CutLate);
+        }
         let Some(cut) = &mut self.cut else {
             return Ok(Vec::new());
         };
@@ -278,11 +297,23 @@ impl Oversight {
 
     fn copied_to_server(&mut self) {
         // The one that copies is at the front, behind it the Syncs that the copy swallowed.
-        if let Some(Expected::Execute { .. }) = self.queue.front()
-            && let Some(copying) = self.queue.pop()
-        {
+        if let Some(copying) = self.queue.pop() {
             self.queue.copied();
             self.queue.put_back(copying);
+        }
+    }
+
+    /// A text of several statements may still come to its COPY.
+    fn not_copied(&mut self) {
+        let is_last = match self.queue.front() {
+            Some(Expected::Query(run)) => run
+                .text
+                .as_ref()
+                .is_none_or(|text| run.next + 1 >= text.len()),
+            _ => true,
+        };
+        if is_last {
+            self.queue.not_copied();
         }
     }
 
@@ -345,12 +376,7 @@ impl Oversight {
             }
             cut.request = None;
         }
-        if let Some(recorder) = &mut self.recorder
-            && recorder
-                .poll_settled(cx)
-                .map_err(Unrecorded::from)?
-                .is_pending()
-        {
+        if self.settled(cx)?.is_pending() {
             return Ok(Step::Wait);
         }
         self.cut = None;
@@ -359,7 +385,12 @@ impl Oversight {
                 self.not_prepared(&mut run);
                 self.next_turn();
             }
-            Some(Expected::Sync { .. }) => {}
+            Some(Expected::Sync(_)) => {
+                // What was sent behind it begins now.
+                if let Some(run) = self.queue.first_run() {
+                    run.begin_now();
+                }
+            }
             _ => return Err(out_of_step(tag::READY_FOR_QUERY)),
         }
         let transaction = match body {
@@ -435,7 +466,7 @@ impl Oversight {
     /// A statement has ended, and the next one's turn has come.
     pub(super) fn next_turn(&mut self) {
         self.answers += 1;
-        if let Some(run) = self.running() {
+        if let Some(run) = self.queue.first_run() {
             run.begin_now();
         }
     }

@@ -1,7 +1,7 @@
 //! Writes a session's records.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use jiff::Timestamp;
 use querycop_audit::{
@@ -167,27 +167,6 @@ impl Recorder {
             self.unsettled = None;
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Whether all records are with the operating system, where the durability promises no more.
-    pub(super) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
-        match &self.unsettled {
-            Some(ticket) if ticket.is_staged() => self.poll_settled(cx),
-            _ => Poll::Ready(Ok(())),
-        }
-    }
-
-    /// Has what waits to be written together with others written now.
-    pub(super) fn write(&mut self) -> Result<(), WriteError> {
-        let mut context = Context::from_waker(Waker::noop());
-        while let Some(ticket) = &self.unsettled
-            && ticket.is_staged()
-        {
-            if let Poll::Ready(outcome) = self.poll_settled(&mut context) {
-                return outcome;
-            }
-        }
-        Ok(())
     }
 
     fn spare(&self, text: Option<&Text>, place: usize) -> Result<Reservation, NoRoom> {

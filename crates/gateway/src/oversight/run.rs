@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use querycop_audit::{Reservation, Via};
+use querycop_policy::facts::{Action, Feature};
 use querycop_policy::{Decision, Limits};
 use tokio::time::Instant;
 
@@ -36,7 +37,7 @@ pub(super) struct Run {
     /// What the SQL in it prepares, as long as the server has not done so.
     pub(super) prepares: Vec<Preparing>,
     /// Its place among those that run at a time.
-    pub(super) running: Option<Running>,
+    pub(super) running: Option<Arc<Running>>,
 }
 
 /// A PREPARE on its way.
@@ -76,6 +77,39 @@ impl Run {
             prepares: Vec::new(),
             running: None,
         }
+    }
+
+    /// Whether its statements from this one on do nothing but read.
+    pub(super) fn only_reads(&self, from: usize) -> bool {
+        let Some(text) = &self.text else {
+            return false;
+        };
+        let mut left = text.analysis.facts.statements.iter().skip(from);
+        left.all(|one| {
+            let mut effects = one.effects.iter();
+            effects.all(|effect| effect.action == Action::Read)
+        })
+    }
+
+    /// Whether the time of a statement of it is limited.
+    pub(super) fn may_be_timed(&self) -> bool {
+        self.judgement.as_ref().is_some_and(|judgement| {
+            let mut decisions = judgement.decisions.iter();
+            decisions.any(|decision| decision.limits.statement_time.is_some())
+        })
+    }
+
+    /// Whether a statement of it may take COPY data from the client.
+    pub(super) fn may_copy_from_client(&self) -> bool {
+        let Some(text) = &self.text else {
+            return self.via == Via::Execute;
+        };
+        let facts = &text.analysis.facts;
+        facts.unreadable.is_some()
+            || facts
+                .statements
+                .iter()
+                .any(|one| one.has(Feature::CopyFromClient) || one.has(Feature::Unparsed))
     }
 
     /// What was decided of the statement that is answered next.

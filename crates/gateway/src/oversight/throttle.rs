@@ -1,7 +1,7 @@
 //! How many statements a user may run in a second, and at a time.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use querycop_policy::{Limit, Limits};
 use tokio::time::Instant;
@@ -36,13 +36,15 @@ pub(super) struct Running {
 }
 
 impl Throttle {
-    /// Lets a user's statement begin, or says which limit it meets.
+    /// Lets a user's statement begin, or says which limit it meets. A session runs one at a time: what
+    /// it sends behind others shares `held`, the place that they have.
     pub(super) fn begin(
         self: &Arc<Self>,
         user: &str,
         limits: &Limits,
+        held: &mut Weak<Running>,
         now: impl FnOnce() -> Instant,
-    ) -> Result<Option<Running>, Why> {
+    ) -> Result<Option<Arc<Running>>, Why> {
         if limits.rate.is_none() && limits.concurrent.is_none() {
             return Ok(None);
         }
@@ -66,6 +68,11 @@ impl Throttle {
             return Ok(None);
         };
         let key = key(limit, user);
+        if let Some(running) = held.upgrade()
+            && running.key == key
+        {
+            return Ok(Some(running));
+        }
         let count = counts.entry(key.clone()).or_insert(Count {
             tokens: 0.0,
             filled_at: now,
@@ -77,10 +84,12 @@ impl Throttle {
         }
         count.running += 1;
         drop(counts);
-        Ok(Some(Running {
+        let running = Arc::new(Running {
             throttle: Arc::clone(self),
             key,
-        }))
+        });
+        *held = Arc::downgrade(&running);
+        Ok(Some(running))
     }
 }
 
@@ -145,14 +154,24 @@ mod tests {
         let limits = limits(Some(2), None);
         let now = Instant::now();
         for _ in 0..2 {
-            throttle.begin("bob", &limits, || now).unwrap();
+            throttle
+                .begin("bob", &limits, &mut Weak::new(), || now)
+                .unwrap();
         }
-        let refused = throttle.begin("bob", &limits, || now).unwrap_err();
+        let refused = throttle
+            .begin("bob", &limits, &mut Weak::new(), || now)
+            .unwrap_err();
         assert!(matches!(refused, Why::TooFast { .. }));
-        throttle.begin("alice", &limits, || now).unwrap();
+        throttle
+            .begin("alice", &limits, &mut Weak::new(), || now)
+            .unwrap();
         let later = now + Duration::from_millis(500);
-        throttle.begin("bob", &limits, || later).unwrap();
-        throttle.begin("bob", &limits, || later).unwrap_err();
+        throttle
+            .begin("bob", &limits, &mut Weak::new(), || later)
+            .unwrap();
+        throttle
+            .begin("bob", &limits, &mut Weak::new(), || later)
+            .unwrap_err();
     }
 
     #[test]
@@ -160,10 +179,16 @@ mod tests {
         let throttle = Arc::new(Throttle::default());
         let limits = limits(None, Some(1));
         let now = Instant::now();
-        let first = throttle.begin("bob", &limits, || now).unwrap();
-        let refused = throttle.begin("bob", &limits, || now).unwrap_err();
+        let first = throttle
+            .begin("bob", &limits, &mut Weak::new(), || now)
+            .unwrap();
+        let refused = throttle
+            .begin("bob", &limits, &mut Weak::new(), || now)
+            .unwrap_err();
         assert!(matches!(refused, Why::TooManyAtATime { .. }));
         drop(first);
-        throttle.begin("bob", &limits, || now).unwrap();
+        throttle
+            .begin("bob", &limits, &mut Weak::new(), || now)
+            .unwrap();
     }
 }

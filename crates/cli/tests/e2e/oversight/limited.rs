@@ -152,3 +152,40 @@ rules:
         ("2DEZ".to_owned(), vec!["54000".to_owned()])
     );
 }
+
+#[test]
+fn a_statement_of_the_extended_protocol_is_cancelled_in_time_too() {
+    let overseen = limited("statement_time: 300ms");
+    let mut client = overseen.client();
+    client.send(&[run("select pg_sleep(600)"), sync()].concat());
+    let (tags, codes) = outcome(&mut client);
+    assert_eq!((tags.as_str(), codes), ("12EZ", vec!["57014".to_owned()]));
+    assert_eq!(client.value("select 41 + 1"), "42");
+}
+
+#[test]
+fn a_pipeline_is_one_statement_at_a_time() {
+    table("limited_pipeline", 3);
+    let overseen = limited("concurrent: 1");
+    let mut client = overseen.client();
+    let one = run("select count(*) from limited_pipeline");
+    client.send(&[&one[..], &one, &one, &sync()].concat());
+    let (tags, codes) = outcome(&mut client);
+    assert_eq!((tags.as_str(), codes), ("12DC12DC12DCZ", Vec::new()));
+}
+
+#[test]
+fn what_may_have_run_behind_a_statement_that_was_cut_is_not_told_as_rolled_back() {
+    table("limited_behind", 12);
+    table("limited_written", 0);
+    let overseen = limited("rows: 10");
+    let mut client = overseen.client();
+    client.send_query(
+        "select n from limited_behind limit 12; insert into limited_written values (1)",
+    );
+    let messages = client.read_to_end();
+    let codes = codes(&messages);
+    // Either the cancel came in time, which ends the text, or the session ends.
+    assert!(codes == ["54000"] || codes.is_empty(), "{codes:?}");
+    assert!(tags(&messages).ends_with('E'), "{messages:?}");
+}

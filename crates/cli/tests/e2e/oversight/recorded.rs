@@ -3,6 +3,7 @@
 use std::fs;
 
 use querycop_testkit::gateway::Signal;
+use querycop_testkit::wait::eventually;
 use serde_json::Value;
 
 use crate::relay::raw::V3_0;
@@ -333,4 +334,104 @@ fn queued_records_are_written_before_the_gateway_ends() {
     overseen.gateway.signal(Signal::TERM);
     assert!(overseen.gateway.wait().success());
     assert_eq!(overseen.statements().len(), 50);
+}
+
+#[test]
+fn names_that_are_given_again_and_again_in_one_batch_keep_nobody_waiting() {
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    let mut batch = Vec::new();
+    for number in 0..200 {
+        batch.extend(run(&format!("select {number} as number_{number}")));
+    }
+    client.send(&[batch, sync()].concat());
+    let (tags, codes) = outcome(&mut client);
+    assert_eq!((tags.len(), codes), (200 * 4 + 1, Vec::new()));
+    assert_eq!(overseen.statements().len(), 200);
+}
+
+#[test]
+fn a_copy_that_fails_leaves_the_session_in_step() {
+    SERVER.psql("drop table if exists recorded_copy; create table recorded_copy (n int)");
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    // As libpq does it: a Sync at once, and another behind the data.
+    client.send(&[run("copy recorded_copy from stdin"), sync()].concat());
+    client.send(&message(b'd', b"no number\n"));
+    let failed = loop {
+        let next = client.expect_message();
+        if next.tag == b'E' {
+            break next.error();
+        }
+    };
+    assert_eq!(failed.code, "22P02");
+    client.send(&[message(b'c', b""), sync()].concat());
+    outcome(&mut client);
+    client.send(&[run("insert into recorded_copy values (1)"), sync()].concat());
+    outcome(&mut client);
+    assert_eq!(
+        told(&overseen.statements()),
+        [
+            "execute copy failed 22P02",
+            "execute insert completed INSERT 0 1"
+        ]
+    );
+}
+
+#[test]
+fn a_sync_amid_the_data_of_a_copy_that_fails_ends_the_session() {
+    SERVER.psql("drop table if exists recorded_amid; create table recorded_amid (n int)");
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    client.send(
+        &[
+            run("copy recorded_amid from stdin"),
+            message(b'd', b"no number\n"),
+            sync(),
+            message(b'c', b""),
+            run("insert into recorded_amid values (777)"),
+            sync(),
+        ]
+        .concat(),
+    );
+    client.read_to_end();
+    let statements = eventually("the end of the session", || {
+        let statements = overseen.statements();
+        (statements.len() == 2).then_some(statements)
+    });
+    // Nobody knows whether it ran: it isn't recorded as skipped.
+    assert_eq!(
+        told(&statements),
+        ["execute copy failed 22P02", "execute insert cut -"]
+    );
+}
+
+#[test]
+fn a_sync_within_a_simple_copy_is_ignored() {
+    SERVER.psql("drop table if exists recorded_within; create table recorded_within (n int)");
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    client.send_query("copy recorded_within from stdin");
+    client.send(
+        &[
+            message(b'd', b"1\n"),
+            sync(),
+            message(b'd', b"2\n"),
+            message(b'c', b""),
+        ]
+        .concat(),
+    );
+    outcome(&mut client);
+    client.send(&[run("select nothing_there"), sync()].concat());
+    outcome(&mut client);
+    client.query("delete from recorded_within");
+    assert_eq!(
+        told(&overseen.statements()),
+        [
+            "query copy completed COPY 2",
+            "parse select failed 42703",
+            "execute select skipped -",
+            "query delete denied 42501"
+        ]
+    );
 }
