@@ -179,10 +179,13 @@ impl CatalogCollector {
     }
 }
 
+/// A counter: its name, what it counts, and where that is.
+type Counted = (&'static str, &'static str, fn(&State) -> u64);
+
 impl Collector for CatalogCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let databases = &self.0.catalogs.databases;
-        let counters: [(_, _, fn(&State) -> u64); 2] = [
+        let counters: [Counted; 2] = [
             ("catalog_reads", "Times that a catalog was read", |state| {
                 state.reads
             }),

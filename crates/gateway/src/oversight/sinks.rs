@@ -31,6 +31,9 @@ struct Named {
     feed: Feed,
 }
 
+/// A counter: its name, what it counts, and where that is.
+type Counted = (&'static str, &'static str, fn(&FeedStats) -> u64);
+
 /// A sink can't be fed.
 #[derive(Debug, Error)]
 pub enum SinksError {
@@ -95,7 +98,7 @@ impl Sinks {
         if self.0.is_empty() {
             return Ok(());
         }
-        let counters: [(_, _, fn(&FeedStats) -> u64); 3] = [
+        let counters: [Counted; 3] = [
             (
                 "audit_sink_records",
                 "Audit records that a sink took",

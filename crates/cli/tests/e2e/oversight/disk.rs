@@ -36,9 +36,8 @@ fn fill(ballast: &Path) {
     let mut file = File::create(ballast).expect("the disk takes a file");
     let mut piece: &[u8] = &[b'x'; 4096];
     while !piece.is_empty() {
-        match file.write(piece) {
-            Ok(_) => {}
-            Err(_) => piece = &piece[..piece.len() / 2],
+        if file.write_all(piece).is_err() {
+            piece = &piece[..piece.len() / 2];
         }
     }
 }
