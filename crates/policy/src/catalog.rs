@@ -126,6 +126,13 @@ impl Catalog {
     }
 }
 
+impl Relation {
+    /// Whether it has a column of this name.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| **column == *name)
+    }
+}
+
 impl Function {
     /// Whether it changes nothing, by its own promise.
     pub fn is_read_only(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::denial;
 use crate::explain::{Outcome, RuleOutcome, Standing};
 use crate::facts::{Columns, Effect, ObjectKind, Resolved, Statement, Via};
 use crate::floor::Article;
-use crate::home::{Finder, Home, Homes};
+use crate::home::{Finder, Home, Homes, Wanted};
 use crate::matcher::{Asked, ObjectPattern, Objects};
 use crate::pattern::Glob;
 use crate::policy::{DottedNames, Fallback, Mode};
@@ -122,8 +122,45 @@ impl<'a> Case<'a> {
             }
         }
         let subject = self.subject;
-        subject.visit(&mut |seen| self.judge(seen));
+        subject.visit(&mut |seen| {
+            let seen = self.with_hidden_rows(seen);
+            self.judge(seen);
+        });
         self.finish()
+    }
+
+    /// An effect as it counts: `t.f` uses the whole row of `t` where `f` may be a function that shows it.
+    pub(crate) fn with_hidden_rows(&self, seen: Seen<'a>) -> Seen<'a> {
+        if seen.columns.all || !seen.kind.is_relation() {
+            return seen;
+        }
+        let catalog = self.scope.catalog();
+        let mut columns = seen.dotted_columns();
+        let is_row = columns.any(|column| {
+            (builtin::shows_rows(column)
+                || catalog.is_some_and(|catalog| has_other_function(catalog, column)))
+                && !self.has_column(seen.wanted(), column)
+        });
+        if is_row {
+            seen.with_all_columns()
+        } else {
+            seen
+        }
+    }
+
+    /// Whether a relation has a column, as the catalog says, wherever it may be.
+    fn has_column(&self, relation: Wanted<'a>, column: &str) -> bool {
+        let Some(catalog) = self.scope.catalog() else {
+            return false;
+        };
+        let name = &*relation.name.name;
+        let homes = self.finder.possible(relation);
+        homes.all().iter().all(|home| match home {
+            Home::In(schema) => catalog
+                .relation(schema, name)
+                .is_some_and(|relation| relation.has_column(column)),
+            Home::None | Home::Anywhere => false,
+        })
     }
 
     /// Judges one effect.

@@ -148,6 +148,11 @@ impl<'a> Reader<'a> {
         let mut words = node.fields.iter().rev().filter_map(word);
         if star {
             match words.next() {
+                Some(alias) if words.next().is_some() => {
+                    for source in self.sources_in_schemas(alias) {
+                        self.read_from(&source, None);
+                    }
+                }
                 Some(alias) => self.read_whole_row(alias),
                 None => self.read_all_columns(),
             }
@@ -156,7 +161,13 @@ impl<'a> Reader<'a> {
         let Some(column) = words.next() else { return };
         if let Some(qualifier) = words.next() {
             self.possible_call(Via::Column, Name::unqualified(column));
-            self.read_qualified_column(qualifier, column);
+            let sources = match words.next() {
+                Some(_) => self.sources_in_schemas(qualifier),
+                None => self.sources(qualifier),
+            };
+            for source in sources {
+                self.read_from(&source, Some(column));
+            }
         } else {
             self.read_column(column);
             // `t` alone is the whole row of t.
@@ -172,12 +183,6 @@ impl<'a> Reader<'a> {
             .map(|entry| entry.source.clone())
             .collect();
         for source in entries {
-            self.read_from(&source, Some(column));
-        }
-    }
-
-    fn read_qualified_column(&mut self, qualifier: &str, column: &str) {
-        for source in self.sources(qualifier) {
             self.read_from(&source, Some(column));
         }
     }
@@ -212,6 +217,12 @@ impl<'a> Reader<'a> {
             Some(source) => vec![source.clone()],
             None => Vec::new(),
         }
+    }
+
+    /// What a name with a schema stands for: `a.t` and `b.t` can be in sight at once.
+    fn sources_in_schemas(&self, name: &str) -> Vec<Source<'a>> {
+        let entries = self.scopes.all().filter(|entry| entry.alias == name);
+        entries.map(|entry| entry.source.clone()).collect()
     }
 
     fn read_from(&mut self, source: &Source<'a>, column: Option<&str>) {
