@@ -8,7 +8,7 @@ use crate::condition::Input;
 use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
 use crate::denial;
 use crate::explain::{Outcome, RuleOutcome, Standing};
-use crate::facts::{Columns, Effect, ObjectKind, Resolved, Statement, Via};
+use crate::facts::{Columns, Effect, Name, ObjectKind, Resolved, Statement, Via};
 use crate::floor::Article;
 use crate::home::{Finder, Home, Homes, Wanted};
 use crate::matcher::{Asked, ObjectPattern, Objects};
@@ -139,7 +139,7 @@ impl<'a> Case<'a> {
         let is_row = columns.any(|column| {
             (builtin::shows_rows(column)
                 || catalog.is_some_and(|catalog| has_other_function(catalog, column)))
-                && !self.has_column(seen.wanted(), column)
+                && !self.has_column(seen.name, column)
         });
         if is_row {
             seen.with_all_columns()
@@ -149,15 +149,17 @@ impl<'a> Case<'a> {
     }
 
     /// Whether a relation has a column, as the catalog says, wherever it may be.
-    fn has_column(&self, relation: Wanted<'a>, column: &str) -> bool {
+    fn has_column(&self, relation: &Name, column: &str) -> bool {
         let Some(catalog) = self.scope.catalog() else {
             return false;
         };
-        let name = &*relation.name.name;
-        let homes = self.finder.possible(relation);
+        let homes = self.finder.possible(Wanted {
+            kind: ObjectKind::Relation,
+            name: relation,
+        });
         homes.all().iter().all(|home| match home {
             Home::In(schema) => catalog
-                .relation(schema, name)
+                .relation(schema, &relation.name)
                 .is_some_and(|relation| relation.has_column(column)),
             Home::None | Home::Anywhere => false,
         })
@@ -208,7 +210,7 @@ impl<'a> Case<'a> {
                 _ => Standing::HiddenCall,
             },
             Some(Via::Column | Via::Attribute) => {
-                // That some relation has such a column doesn't say that this one has: where a function
+                // Whoever may add a column must not make a function look like one: where a function
                 // has the name too, it may be meant.
                 if builtin::is_harmful_function(name)
                     || catalog.is_some_and(|catalog| has_other_function(catalog, name))
@@ -216,7 +218,10 @@ impl<'a> Case<'a> {
                     Standing::HiddenCall
                 } else if builtin::is_harmless_function(name) {
                     Standing::Column
-                } else if catalog.is_some_and(|catalog| catalog.has_column(name)) {
+                } else if seen
+                    .of
+                    .is_some_and(|relation| self.has_column(relation, name))
+                {
                     Standing::Nothing
                 } else {
                     match self.scope.policy().dotted_names {

@@ -21,6 +21,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) value: Option<&'a str>,
     /// Set for a call that the text doesn't spell as one.
     pub(crate) via: Option<Via>,
+    /// The relation of which such a call would take a row, if the text says it.
+    pub(crate) of: Option<&'a Name>,
     /// The calls that may hide in the statement.
     pub(crate) beside: &'a [PossibleCall],
 }
@@ -48,6 +50,7 @@ impl<'a> Seen<'a> {
             attributes: effect.attributes,
             value: None,
             via: None,
+            of: None,
             beside: &[],
         }
     }
@@ -77,6 +80,7 @@ impl<'a> Seen<'a> {
             attributes: Attributes::default(),
             value: None,
             via: Some(call.via),
+            of: call.of.as_ref(),
             beside: &[],
         }
     }

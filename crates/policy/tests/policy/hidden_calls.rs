@@ -160,6 +160,34 @@ fn unknown_dotted_names_can_count_as_calls() {
 }
 
 #[test]
+fn a_snapshot_tells_the_columns_of_a_table_and_not_of_others() {
+    let mut catalog = Catalog::default();
+    for (name, column) in [("customers", "email"), ("logs", "wipe")] {
+        let relation = Relation {
+            columns: vec![column.into()],
+            base_relations: Vec::new(),
+        };
+        catalog.add_relation("public", name, relation);
+    }
+    let mut strict = session(&READER.replace("default:", "dotted_names: calls\ndefault:"));
+    strict.catalog = Some(Arc::new(catalog));
+    strict.allows("SELECT c.email FROM customers c");
+    strict.allows("SELECT public.customers.email FROM public.customers, logs l WHERE l.wipe");
+    // Functions that are newer than the snapshot.
+    for call in [
+        "SELECT c.wipe FROM customers c",
+        "SELECT c.wipe FROM customers c, logs l WHERE l.wipe",
+        "SELECT q.wipe FROM (SELECT 1) q",
+        "SELECT (c).wipe FROM customers c",
+        "SELECT c.email FROM customers AS c (other)",
+        "SELECT j.email FROM (customers a CROSS JOIN logs b) j",
+        "SELECT x.email FROM newer x",
+    ] {
+        strict.denies(call, "default");
+    }
+}
+
+#[test]
 fn operators_and_casts_of_others_are_calls() {
     let plain = session(READER);
     plain.allows("SELECT a + 1, b::text FROM public.x");

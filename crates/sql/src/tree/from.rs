@@ -5,10 +5,10 @@ use pg_query::protobuf::{
     Alias, ColumnRef, JoinExpr, JsonTable, RangeFunction, RangeSubselect, RangeTableFunc,
     RangeTableSample, RangeVar,
 };
-use querycop_policy::facts::{Action, Columns, Name, Object, ObjectKind, Via};
+use querycop_policy::facts::{Action, Columns, Name, Object, ObjectKind, PossibleCall, Via};
 
 use super::Reader;
-use super::names::{name, word};
+use super::names::{name, relation_name, word};
 use super::query::Rows;
 use super::scope::{Entry, Source};
 
@@ -160,11 +160,11 @@ impl<'a> Reader<'a> {
         }
         let Some(column) = words.next() else { return };
         if let Some(qualifier) = words.next() {
-            self.possible_call(Via::Column, Name::unqualified(column));
             let sources = match words.next() {
                 Some(_) => self.sources_in_schemas(qualifier),
                 None => self.sources(qualifier),
             };
+            self.possible_column(qualifier, column, &sources);
             for source in sources {
                 self.read_from(&source, Some(column));
             }
@@ -172,6 +172,31 @@ impl<'a> Reader<'a> {
             self.read_column(column);
             // `t` alone is the whole row of t.
             self.read_whole_row(column);
+        }
+    }
+
+    /// `q.f`, which is a call of `f` where what `q` stands for has no such column.
+    fn possible_column(&mut self, qualifier: &str, column: &str, sources: &[Source<'a>]) {
+        let calls = &mut self.possible_calls;
+        let mut call = |of| {
+            calls.insert(PossibleCall {
+                via: Via::Column,
+                name: Name::unqualified(column),
+                of,
+            });
+        };
+        if sources.iter().any(|source| matches!(source, Source::Join)) {
+            // A column of any of them.
+            return call(None);
+        }
+        for source in sources {
+            call(row_of(source));
+        }
+        if sources.is_empty() {
+            let mut entries = self.scopes.all().filter(|_| qualifier == "excluded");
+            let target = entries.find(|entry| matches!(entry.source, Source::Target(_)));
+            let of = target.and_then(|entry| row_of(&entry.source));
+            call(of);
         }
     }
 
@@ -245,6 +270,17 @@ impl<'a> Reader<'a> {
 
 fn alias_or<'a>(alias: Option<&'a Alias>, name: &'a str) -> &'a str {
     alias.map_or(name, |alias| &alias.aliasname)
+}
+
+/// The relation whose columns a source has, under their own names.
+fn row_of(source: &Source<'_>) -> Option<Name> {
+    match source {
+        Source::Read(relation, _) | Source::Target(relation) => {
+            let is_renamed = relation.alias.as_ref().is_some_and(renames_columns);
+            (!is_renamed).then(|| relation_name(relation))
+        }
+        Source::Join | Source::Derived => None,
+    }
 }
 
 /// Whether columns get other names, as in `t AS x (a, b)`: which is which is for the catalog to say.
