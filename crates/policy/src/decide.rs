@@ -13,7 +13,7 @@ use crate::floor::Article;
 use crate::home::{Finder, Home, Homes, Wanted};
 use crate::matcher::{Asked, ObjectPattern, Objects};
 use crate::pattern::Glob;
-use crate::policy::{DottedNames, Fallback, Mode};
+use crate::policy::{DottedNames, Fallback};
 use crate::rule::{Does, Rule, Whole};
 use crate::scope::Scope;
 use crate::seen::Seen;
@@ -392,7 +392,12 @@ impl<'a> Case<'a> {
             Does::Allow { .. } => {}
             Does::Deny {
                 is_observed: true, ..
-            } => self.mark(&rule.name),
+            } => {
+                self.mark(&rule.name);
+                if self.scope.is_rehearsal() {
+                    self.deny(Cause::Rule(place), seen);
+                }
+            }
             Does::Deny { .. } => self.deny(Cause::Rule(place), seen),
             Does::Audit { text } => {
                 self.mark(&rule.name);
@@ -453,7 +458,7 @@ impl<'a> Case<'a> {
             Cause::Floor(article) => article.rule(),
             Cause::Fallback => policy.names.fallback(),
         };
-        if policy.mode == Mode::Observe {
+        if self.scope.only_observes() {
             self.mark(&rule);
             return self.decision(Verdict::Allow, rule);
         }
@@ -466,10 +471,11 @@ impl<'a> Case<'a> {
     }
 
     fn decision(self, verdict: Verdict, rule: Arc<str>) -> Decision {
-        let limits = match self.scope.policy().mode {
-            Mode::Enforce => self.tally.limits,
+        let limits = if self.scope.only_observes() {
             // Whoever only looks on holds nobody up.
-            Mode::Observe => Limits::default(),
+            Limits::default()
+        } else {
+            self.tally.limits
         };
         Decision {
             verdict,
