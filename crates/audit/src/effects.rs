@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use querycop_policy::facts::{Certainty, Effect, Execution, Filter};
+use querycop_policy::facts::{Certainty, Effect, Execution, Filter, ObjectKind};
 
 /// Writes an effect as `ACTION[:SUBTYPE] KIND NAME [(COLUMN, …)] [WORD …]`, as in
 /// `update relation public.accounts (abalance) filter=given`.
 ///
-/// A name that the text doesn't tell is `-`. `*` among the columns is all of them. Words are
+/// A name that the text doesn't tell is `-`. Of a program only the name is written. `*` among the columns is all of them. Words are
 /// `filter=missing|always_true|given`, `planned`, `stored`, `possible`, `returning`.
 pub(crate) fn written(effect: &Effect) -> String {
     let mut text = effect.action.as_str().to_owned();
@@ -16,7 +16,12 @@ pub(crate) fn written(effect: &Effect) -> String {
     }
     let object = &effect.object;
     let _ = write!(text, " {} ", object.kind.as_str());
-    if object.name.name.is_empty() {
+    if object.kind == ObjectKind::Program {
+        match program(&object.name.name) {
+            Some(program) => name(&mut text, program),
+            None => text.push('-'),
+        }
+    } else if object.name.name.is_empty() {
         text.push('-');
     } else {
         let parts = [&object.name.database, &object.name.schema];
@@ -47,6 +52,17 @@ pub(crate) fn written(effect: &Effect) -> String {
         text.push_str(" returning");
     }
     text
+}
+
+/// The program of a command line, without variables before and arguments behind it, where secrets can
+/// stand; none where a shell is needed to tell.
+fn program(command: &str) -> Option<&str> {
+    let is_plain = |word: &&str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-+./=:@%,".contains(&byte))
+    };
+    let mut words = command.split_ascii_whitespace().take_while(is_plain);
+    words.find(|word| !word.contains('='))
 }
 
 fn columns(text: &mut String, effect: &Effect) {
@@ -87,6 +103,30 @@ mod tests {
     use querycop_policy::facts::{Action, Attributes, Columns, Name, Object, ObjectKind};
 
     use super::*;
+
+    #[test]
+    fn of_a_command_only_the_program_is_written() {
+        for (command, expected) in [
+            ("PGPASSWORD=x psql -h db", "psql"),
+            ("PGPASSWORD='x y' psql", "-"),
+            ("PGPASSWORD=x\\ y psql", "-"),
+            ("/usr/bin/curl -u me:x", "\"/usr/bin/curl\""),
+            ("$(echo x)", "-"),
+            ("", "-"),
+        ] {
+            let effect = Effect {
+                action: Action::UnsafeIo,
+                subtype: "program",
+                object: Object::new(ObjectKind::Program, Name::unqualified(command)),
+                columns: Columns::default(),
+                attributes: Attributes::default(),
+            };
+            assert_eq!(
+                written(&effect),
+                format!("unsafe_io:program program {expected}")
+            );
+        }
+    }
 
     #[test]
     fn an_effect_is_one_line() {

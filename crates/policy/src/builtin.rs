@@ -20,6 +20,51 @@ pub(crate) fn is_harmless_function(name: &str) -> bool {
     HARMLESS.contains(name)
 }
 
+/// Whether `t.f` can be a call of this function of a whole row of `t` that shows what is in it.
+///
+/// Those of PostgreSQL 14 to 18 that a server lets call so (`SELECT t.f FROM t`), without those that
+/// say only how many rows there are or of what type; then those of common extensions.
+pub(crate) fn shows_rows(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "any_out",
+        "any_value",
+        "anycompatible_out",
+        "anycompatiblenonarray_out",
+        "anyelement_out",
+        "anynonarray_out",
+        "array_agg",
+        "concat",
+        "hash_record",
+        "json_agg",
+        "json_agg_strict",
+        "json_build_array",
+        "json_build_object",
+        "jsonb_agg",
+        "jsonb_agg_strict",
+        "jsonb_build_array",
+        "jsonb_build_object",
+        "max",
+        "min",
+        "num_nonnulls",
+        "num_nulls",
+        "pg_column_size",
+        "quote_literal",
+        "quote_nullable",
+        "record_out",
+        "record_send",
+        "row_to_json",
+        "to_json",
+        "to_jsonb",
+        // hstore and PostGIS
+        "hstore",
+        "st_asflatgeobuf",
+        "st_asgeobuf",
+        "st_asgeojson",
+        "st_asmvt",
+    ];
+    NAMES.contains(&name)
+}
+
 /// Whether a function of this name is known not to be harmless: PostgreSQL's, or of its modules.
 pub(crate) fn is_harmful_function(name: &str) -> bool {
     OTHER.contains(name)

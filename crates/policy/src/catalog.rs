@@ -13,7 +13,6 @@ pub struct Catalog {
     functions: HashMap<Box<str>, Vec<(Box<str>, Function)>>,
     operators: HashMap<Box<str>, Vec<Operator>>,
     plain_types: HashSet<(Box<str>, Box<str>)>,
-    columns: HashSet<Box<str>>,
 }
 
 /// A table, view or other relation.
@@ -59,9 +58,6 @@ pub struct Operator {
 impl Catalog {
     /// Adds a relation.
     pub fn add_relation(&mut self, schema: &str, name: &str, relation: Relation) {
-        for column in &relation.columns {
-            self.columns.insert(column.clone());
-        }
         self.relations
             .entry(name.into())
             .or_default()
@@ -119,10 +115,12 @@ impl Catalog {
             .iter()
             .any(|(home, plain)| **plain == *name && schema.is_none_or(|schema| **home == *schema))
     }
+}
 
-    /// Whether any relation has a column of this name.
+impl Relation {
+    /// Whether it has a column of this name.
     pub fn has_column(&self, name: &str) -> bool {
-        self.columns.contains(name)
+        self.columns.iter().any(|column| **column == *name)
     }
 }
 

@@ -8,12 +8,12 @@ use crate::condition::Input;
 use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
 use crate::denial;
 use crate::explain::{Outcome, RuleOutcome, Standing};
-use crate::facts::{Columns, Effect, ObjectKind, Resolved, Statement, Via};
+use crate::facts::{Columns, Effect, Name, ObjectKind, Resolved, Statement, Via};
 use crate::floor::Article;
-use crate::home::{Finder, Home, Homes};
+use crate::home::{Finder, Home, Homes, Wanted};
 use crate::matcher::{Asked, ObjectPattern, Objects};
 use crate::pattern::Glob;
-use crate::policy::{DottedNames, Fallback, Mode};
+use crate::policy::{DottedNames, Fallback};
 use crate::rule::{Does, Rule, Whole};
 use crate::scope::Scope;
 use crate::seen::Seen;
@@ -122,8 +122,47 @@ impl<'a> Case<'a> {
             }
         }
         let subject = self.subject;
-        subject.visit(&mut |seen| self.judge(seen));
+        subject.visit(&mut |seen| {
+            let seen = self.with_hidden_rows(seen);
+            self.judge(seen);
+        });
         self.finish()
+    }
+
+    /// An effect as it counts: `t.f` uses the whole row of `t` where `f` may be a function that shows it.
+    pub(crate) fn with_hidden_rows(&self, seen: Seen<'a>) -> Seen<'a> {
+        if seen.columns.all || !seen.kind.is_relation() {
+            return seen;
+        }
+        let catalog = self.scope.catalog();
+        let mut columns = seen.dotted_columns();
+        let is_row = columns.any(|column| {
+            (builtin::shows_rows(column)
+                || catalog.is_some_and(|catalog| has_other_function(catalog, column)))
+                && !self.has_column(seen.name, column)
+        });
+        if is_row {
+            seen.with_all_columns()
+        } else {
+            seen
+        }
+    }
+
+    /// Whether a relation has a column, as the catalog says, wherever it may be.
+    fn has_column(&self, relation: &Name, column: &str) -> bool {
+        let Some(catalog) = self.scope.catalog() else {
+            return false;
+        };
+        let homes = self.finder.possible(Wanted {
+            kind: ObjectKind::Relation,
+            name: relation,
+        });
+        homes.all().iter().all(|home| match home {
+            Home::In(schema) => catalog
+                .relation(schema, &relation.name)
+                .is_some_and(|relation| relation.has_column(column)),
+            Home::None | Home::Anywhere => false,
+        })
     }
 
     /// Judges one effect.
@@ -171,7 +210,7 @@ impl<'a> Case<'a> {
                 _ => Standing::HiddenCall,
             },
             Some(Via::Column | Via::Attribute) => {
-                // That some relation has such a column doesn't say that this one has: where a function
+                // Whoever may add a column must not make a function look like one: where a function
                 // has the name too, it may be meant.
                 if builtin::is_harmful_function(name)
                     || catalog.is_some_and(|catalog| has_other_function(catalog, name))
@@ -179,7 +218,10 @@ impl<'a> Case<'a> {
                     Standing::HiddenCall
                 } else if builtin::is_harmless_function(name) {
                     Standing::Column
-                } else if catalog.is_some_and(|catalog| catalog.has_column(name)) {
+                } else if seen
+                    .of
+                    .is_some_and(|relation| self.has_column(relation, name))
+                {
                     Standing::Nothing
                 } else {
                     match self.scope.policy().dotted_names {
@@ -350,7 +392,12 @@ impl<'a> Case<'a> {
             Does::Allow { .. } => {}
             Does::Deny {
                 is_observed: true, ..
-            } => self.mark(&rule.name),
+            } => {
+                self.mark(&rule.name);
+                if self.scope.is_rehearsal() {
+                    self.deny(Cause::Rule(place), seen);
+                }
+            }
             Does::Deny { .. } => self.deny(Cause::Rule(place), seen),
             Does::Audit { text } => {
                 self.mark(&rule.name);
@@ -411,7 +458,7 @@ impl<'a> Case<'a> {
             Cause::Floor(article) => article.rule(),
             Cause::Fallback => policy.names.fallback(),
         };
-        if policy.mode == Mode::Observe {
+        if self.scope.only_observes() {
             self.mark(&rule);
             return self.decision(Verdict::Allow, rule);
         }
@@ -424,10 +471,11 @@ impl<'a> Case<'a> {
     }
 
     fn decision(self, verdict: Verdict, rule: Arc<str>) -> Decision {
-        let limits = match self.scope.policy().mode {
-            Mode::Enforce => self.tally.limits,
+        let limits = if self.scope.only_observes() {
             // Whoever only looks on holds nobody up.
-            Mode::Observe => Limits::default(),
+            Limits::default()
+        } else {
+            self.tally.limits
         };
         Decision {
             verdict,

@@ -147,6 +147,7 @@ impl Scope {
             .collect();
         let mut effects = Vec::new();
         subject.visit(&mut |seen| {
+            let seen = case.with_hidden_rows(seen);
             let floor = Article::on(&seen);
             let standing = case.standing(&seen);
             let counts = matches!(standing, Standing::Effect | Standing::HiddenCall);

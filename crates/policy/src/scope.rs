@@ -6,7 +6,7 @@ use crate::catalog::Catalog;
 use crate::decide::{Case, Subject};
 use crate::decision::Decision;
 use crate::facts::{Action, Effect, Resolved};
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 use crate::principal::Principal;
 use crate::rule::Rule;
 use crate::situation::Situation;
@@ -21,6 +21,8 @@ struct Inner {
     policy: Arc<Policy>,
     principal: Principal,
     catalog: Option<Arc<Catalog>>,
+    /// What is only observed is judged as if it were enforced.
+    is_rehearsal: bool,
     rules: Index,
 }
 
@@ -41,6 +43,7 @@ impl Scope {
             policy: Arc::clone(policy),
             principal: principal.clone(),
             catalog: None,
+            is_rehearsal: false,
             rules: Index::new(policy, principal),
         }))
     }
@@ -52,8 +55,31 @@ impl Scope {
             policy: Arc::clone(&self.0.policy),
             principal: self.0.principal.clone(),
             catalog: Some(catalog),
+            is_rehearsal: self.0.is_rehearsal,
             rules: self.0.rules.clone(),
         }))
+    }
+
+    /// The same, with everything enforced that the file only observes.
+    #[must_use]
+    pub(crate) fn as_if_enforced(&self) -> Self {
+        Self(Arc::new(Inner {
+            policy: Arc::clone(&self.0.policy),
+            principal: self.0.principal.clone(),
+            catalog: self.0.catalog.clone(),
+            is_rehearsal: true,
+            rules: self.0.rules.clone(),
+        }))
+    }
+
+    /// Whether nothing is refused.
+    pub(crate) fn only_observes(&self) -> bool {
+        self.0.policy.mode == Mode::Observe && !self.0.is_rehearsal
+    }
+
+    /// Whether a rule that only observes is judged as if it were enforced.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.0.is_rehearsal
     }
 
     /// The policy.

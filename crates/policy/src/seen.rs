@@ -21,10 +21,19 @@ pub(crate) struct Seen<'a> {
     pub(crate) value: Option<&'a str>,
     /// Set for a call that the text doesn't spell as one.
     pub(crate) via: Option<Via>,
+    /// The relation of which such a call would take a row, if the text says it.
+    pub(crate) of: Option<&'a Name>,
+    /// The calls that may hide in the statement.
+    pub(crate) beside: &'a [PossibleCall],
 }
 
 static NO_COLUMNS: Columns = Columns {
     all: false,
+    named: Vec::new(),
+};
+
+static ALL_COLUMNS: Columns = Columns {
+    all: true,
     named: Vec::new(),
 };
 
@@ -41,12 +50,15 @@ impl<'a> Seen<'a> {
             attributes: effect.attributes,
             value: None,
             via: None,
+            of: None,
+            beside: &[],
         }
     }
 
     /// An effect of a statement, which knows more of it.
     fn within(statement: &'a Statement, effect: &'a Effect) -> Self {
         let mut seen = Self::of_effect(effect);
+        seen.beside = &statement.possible_calls;
         if seen.kind == ObjectKind::Setting && seen.action == Action::Session {
             seen.value = value_of(statement, &effect.object.name.name);
         }
@@ -68,6 +80,8 @@ impl<'a> Seen<'a> {
             attributes: Attributes::default(),
             value: None,
             via: Some(call.via),
+            of: call.of.as_ref(),
+            beside: &[],
         }
     }
 
@@ -75,6 +89,25 @@ impl<'a> Seen<'a> {
         Wanted {
             kind: self.kind,
             name: self.name,
+        }
+    }
+
+    /// The columns of a relation whose names may be those of functions: `f` in `t.f`.
+    pub(crate) fn dotted_columns(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let (is_read, beside) = (self.action == Action::Read, self.beside);
+        let named = self.columns.named.iter().filter(move |_| is_read);
+        named.map(|column| &**column).filter(move |column| {
+            beside.iter().any(|call| {
+                matches!(call.via, Via::Column | Via::Attribute) && *call.name.name == **column
+            })
+        })
+    }
+
+    /// The same, with the whole row.
+    pub(crate) fn with_all_columns(self) -> Self {
+        Self {
+            columns: &ALL_COLUMNS,
+            ..self
         }
     }
 

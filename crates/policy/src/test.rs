@@ -70,7 +70,7 @@ impl fmt::Display for TestFailure {
 }
 
 impl Policy {
-    /// Runs the tests of the file. `read` makes facts of a text, as `querycop-sql` does.
+    /// Runs the tests of the file, which ask what is decided once it is enforced. `read` makes facts of a text, as `querycop-sql` does.
     pub fn run_tests(self: &Arc<Self>, read: impl Fn(&str) -> Facts) -> Vec<TestFailure> {
         self.tests()
             .iter()
@@ -89,7 +89,7 @@ impl Policy {
 impl PolicyTest {
     fn run(&self, policy: &Arc<Policy>, read: &impl Fn(&str) -> Facts) -> Option<String> {
         let facts = read(&self.sql);
-        let scope = policy.scope(&self.principal);
+        let scope = policy.scope(&self.principal).as_if_enforced();
         let mut session = Rehearsal::new(
             self.search_path
                 .clone()

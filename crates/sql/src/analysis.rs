@@ -9,7 +9,7 @@ use querycop_policy::facts::{Facts, Feature, Unreadable};
 use crate::guard::{Measure, measure};
 use crate::lexer::Lexer;
 use crate::note::Note;
-use crate::redact::{Fingerprint, redact};
+use crate::redact::{Fingerprint, Passwords, redact};
 use crate::settings::{Decoded, LexerSettings, ServerEncoding, StandardConformingStrings, decode};
 use crate::tree;
 
@@ -138,6 +138,7 @@ pub(crate) fn refused(
     let (text, fingerprint) = redact(
         &text,
         Lexer::new(&text, settings.standard_conforming_strings),
+        Passwords::Anywhere,
         limits.redacted_bytes,
     );
     Analysis::unreadable(reason, bytes.len(), RedactedText { text, fingerprint })
@@ -189,7 +190,7 @@ impl Measured<'_> {
                 statement.features.insert(Feature::MultiStatement);
             }
             facts.statements.push(Arc::new(statement));
-            texts.push(self.redacted(own));
+            texts.push(self.redacted(own, Passwords::InLiterals));
         }
         Ok(Analysis {
             facts,
@@ -202,15 +203,16 @@ impl Measured<'_> {
         matches!(self.text.text, std::borrow::Cow::Owned(_))
     }
 
-    fn redacted(&self, text: &str) -> RedactedText {
+    fn redacted(&self, text: &str, passwords: Passwords) -> RedactedText {
         let lexer = Lexer::new(text, self.settings.standard_conforming_strings);
-        let (text, fingerprint) = redact(text, lexer, self.limits.redacted_bytes);
+        let (text, fingerprint) = redact(text, lexer, passwords, self.limits.redacted_bytes);
         RedactedText { text, fingerprint }
     }
 
     fn unreadable(&self, reason: Unreadable) -> Analysis {
         let text = &*self.text.text;
-        Analysis::unreadable(reason, text.len(), self.redacted(text))
+        let redacted = self.redacted(text, Passwords::Anywhere);
+        Analysis::unreadable(reason, text.len(), redacted)
     }
 }
 

@@ -7,6 +7,7 @@
 //! their length changes neither text nor fingerprint.
 
 use std::fmt;
+use std::iter::Peekable;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -63,6 +64,15 @@ enum Bracket {
     Other,
 }
 
+/// Where passwords may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passwords {
+    /// In literals, as the grammar has it.
+    InLiterals,
+    /// Anywhere behind the word, in a text that isn't SQL: `PASSWORD S3CRET`.
+    Anywhere,
+}
+
 struct Redactor<'t> {
     text: &'t str,
     output: String,
@@ -93,7 +103,12 @@ enum Before {
 }
 
 /// The text without literals, at most `limit` bytes of it, and the fingerprint of all of it.
-pub(crate) fn redact(text: &str, lexer: Lexer<'_>, limit: usize) -> (Box<str>, Fingerprint) {
+pub(crate) fn redact(
+    text: &str,
+    lexer: Lexer<'_>,
+    passwords: Passwords,
+    limit: usize,
+) -> (Box<str>, Fingerprint) {
     let mut redactor = Redactor {
         text,
         output: String::with_capacity(text.len().min(4096)),
@@ -101,8 +116,16 @@ pub(crate) fn redact(text: &str, lexer: Lexer<'_>, limit: usize) -> (Box<str>, F
         last_row: None,
         before: Before::Nothing,
     };
-    for token in lexer {
+    let mut tokens = lexer.peekable();
+    while let Some(token) = tokens.next() {
         redactor.take(token);
+        let word = text.get(token.range()).unwrap_or_default();
+        if passwords == Passwords::Anywhere
+            && word.eq_ignore_ascii_case("password")
+            && skip_password(text, &mut tokens)
+        {
+            redactor.emit(REDACTED, Before::Literal);
+        }
     }
     let mut output = redactor.output;
     let fingerprint = Fingerprint::of(&output);
@@ -111,6 +134,23 @@ pub(crate) fn redact(text: &str, lexer: Lexer<'_>, limit: usize) -> (Box<str>, F
         output.push_str(" ...");
     }
     (output.into_boxed_str(), fingerprint)
+}
+
+/// Passes over what may be a password, up to the end of the statement; false if there is nothing. A `;`
+/// in the middle of a word is part of it.
+fn skip_password(text: &str, tokens: &mut Peekable<Lexer<'_>>) -> bool {
+    let is_part = |token: &Token| {
+        token.kind != TokenKind::Mark(b';')
+            || text
+                .as_bytes()
+                .get(token.end)
+                .is_some_and(|byte| !byte.is_ascii_whitespace())
+    };
+    let mut found = false;
+    while tokens.next_if(is_part).is_some() {
+        found = true;
+    }
+    found
 }
 
 impl Redactor<'_> {
@@ -254,11 +294,12 @@ mod tests {
     use crate::settings::StandardConformingStrings::On;
 
     fn redacted(text: &str) -> String {
-        redact(text, Lexer::new(text, On), 10_000).0.into()
+        let lexer = Lexer::new(text, On);
+        redact(text, lexer, Passwords::InLiterals, 10_000).0.into()
     }
 
     fn fingerprint(text: &str) -> Fingerprint {
-        redact(text, Lexer::new(text, On), 10_000).1
+        redact(text, Lexer::new(text, On), Passwords::InLiterals, 10_000).1
     }
 
     #[test]
@@ -324,7 +365,7 @@ mod tests {
     #[test]
     fn long_text_is_cut() {
         let text = format!("SELECT {}", "abcdefgh, ".repeat(1_000));
-        let (short, _) = redact(&text, Lexer::new(&text, On), 100);
+        let (short, _) = redact(&text, Lexer::new(&text, On), Passwords::Anywhere, 100);
         assert!(short.len() < 110 && short.ends_with(" ..."));
     }
 

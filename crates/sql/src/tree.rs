@@ -193,7 +193,8 @@ impl<'a> Reader<'a> {
     }
 
     fn possible_call(&mut self, via: Via, name: Name) {
-        self.possible_calls.insert(PossibleCall { via, name });
+        let of = None;
+        self.possible_calls.insert(PossibleCall { via, name, of });
     }
 
     /// Runs `look` on what is stored now and happens later.

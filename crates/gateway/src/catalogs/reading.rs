@@ -29,16 +29,26 @@ const COLUMNS: &str = "select n.nspname, c.relname, a.attname
     order by 1, 2, a.attnum";
 
 /// Views with what they read themselves.
+///
+/// `pg_depend` says nothing of what PostgreSQL brings along (`pg_authid`), so the rules themselves are
+/// read, too. Of PostgreSQL's own views only those that show the secrets of what is under them.
 const VIEWS: &str = "select distinct vn.nspname, v.relname, bn.nspname, b.relname
-    from pg_catalog.pg_depend d
+    from (select objid, refobjid from pg_catalog.pg_depend
+        where classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+        and refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        union all
+        select u.oid, m.found[1]::pg_catalog.oid
+        from pg_catalog.pg_rewrite u,
+        pg_catalog.regexp_matches(u.ev_action::pg_catalog.text, ' :relid ([0-9]+)', 'g') m(found)
+        where u.oid >= 16384
+        or u.ev_class in ('pg_catalog.pg_shadow'::pg_catalog.regclass,
+            'pg_catalog.pg_stats'::pg_catalog.regclass)) d
     join pg_catalog.pg_rewrite r on r.oid = d.objid
     join pg_catalog.pg_class v on v.oid = r.ev_class
     join pg_catalog.pg_namespace vn on vn.oid = v.relnamespace
     join pg_catalog.pg_class b on b.oid = d.refobjid and b.oid <> v.oid
     join pg_catalog.pg_namespace bn on bn.oid = b.relnamespace
-    where d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-    and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-    and v.relkind in ('v', 'm')";
+    where v.relkind in ('v', 'm')";
 
 const FUNCTIONS: &str = "select n.nspname, p.proname, p.provolatile, p.prosecdef, l.lanname
     from pg_catalog.pg_proc p

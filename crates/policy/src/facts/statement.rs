@@ -70,6 +70,8 @@ pub struct PossibleCall {
     pub via: Via,
     /// The name that is written: of the attribute, the operator, or the type that is cast to.
     pub name: Name,
+    /// For `t.f`: the relation that `t` stands for, if it is one and its columns have their own names.
+    pub of: Option<Name>,
 }
 
 /// Syntax that may call a function.

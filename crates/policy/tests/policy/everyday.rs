@@ -54,6 +54,52 @@ tests:
 }
 
 #[test]
+fn tests_ask_what_is_decided_once_a_file_is_enforced() {
+    let observing = "
+version: 1
+mode: observe
+default: deny
+rules:
+  - name: read
+    allow: { actions: [read] }
+  - name: closed
+    deny: { tables: ['secret.*'] }
+    mode: observe
+  - name: small
+    limit: { actions: [read] }
+    to: { rows: 10 }
+tests:
+  - as: { user: ann }
+    sql: DELETE FROM orders
+    expect: { verdict: deny, rule: default }
+  - as: { user: ann }
+    sql: SELECT * FROM secret.x
+    expect: { verdict: deny, rule: closed, marks: [closed] }
+  - as: { user: ann }
+    sql: SELECT * FROM orders
+    expect: { verdict: allow, rows: 10 }
+";
+    for text in [
+        observing,
+        &observing.replace("mode: observe\ndefault", "default"),
+    ] {
+        let failures = policy(text).run_tests(facts);
+        assert!(failures.is_empty(), "{failures:#?}");
+    }
+}
+
+#[test]
+fn the_first_file_of_the_manual_passes_its_own_test() {
+    let manual = include_str!("../../../../docs/policy.md");
+    let file = manual.split_once("## A first file").expect("it is there").1;
+    let file = file.split_once("```yaml\n").expect("a file").1;
+    let file = file.split_once("```").expect("its end").0;
+    assert!(file.contains("mode: observe") && file.contains("expect: deny"));
+    let failures = policy(file).run_tests(facts);
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
 fn examples_are_right_and_pass_their_own_tests() {
     let examples = files("../../docs/examples/policy", ".yaml");
     assert!(examples.len() >= 4, "{examples:?}");

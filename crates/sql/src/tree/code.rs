@@ -17,8 +17,24 @@ impl<'a> Reader<'a> {
     pub(super) fn do_stmt(&mut self, node: &'a DoStmt) {
         self.kind(Kind::Do);
         self.feature(Feature::OpaqueCode);
+        self.look_for_passwords(&node.args);
         let language = language(&node.args).unwrap_or("plpgsql");
         self.named_effect(Action::Code, "do", ObjectKind::Language, language);
+    }
+
+    /// Code can set a password as well.
+    fn look_for_passwords(&mut self, options: &'a [Node]) {
+        let texts = options.iter().filter_map(|option| match &option.node {
+            Some(N::DefElem(option)) if option.defname == "as" => option.arg.as_deref(),
+            _ => None,
+        });
+        let holds_one = |text: &Node| match &text.node {
+            Some(N::List(list)) => list.items.iter().filter_map(word).any(names_password),
+            _ => word(text).is_some_and(names_password),
+        };
+        if texts.into_iter().any(holds_one) {
+            self.feature(Feature::PasswordLiteral);
+        }
     }
 
     pub(super) fn create_function_stmt(&mut self, node: &'a CreateFunctionStmt) {
@@ -34,6 +50,7 @@ impl<'a> Reader<'a> {
             "",
             Object::new(kind, name(&node.funcname)),
         );
+        self.look_for_passwords(&node.options);
         let language = language(&node.options).unwrap_or("sql");
         self.stored(|reader| {
             reader.named_effect(Action::Code, "body", ObjectKind::Language, language);
@@ -133,6 +150,19 @@ impl<'a> Reader<'a> {
             reader.scopes.pop();
         });
     }
+}
+
+/// Whether a text has `PASSWORD 'literal'`, `PASSWORD %L`, or `password=…` of a connection string.
+fn names_password(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.split("password").skip(1).any(|behind| {
+        let next = behind.trim_start();
+        let next = next.strip_prefix("e'").map_or(next, |_| "'");
+        let is_joined = behind
+            .strip_prefix('=')
+            .is_some_and(|value| !value.starts_with([' ', '$', '=']));
+        is_joined || next.starts_with(['\'', '$', '%'])
+    })
 }
 
 /// The language that a DO or CREATE FUNCTION names; the last one, if there are more.

@@ -31,10 +31,10 @@ impl Fact for Effect {
 }
 
 impl Fact for PossibleCall {
-    type Key<'k> = (Via, &'k Name);
+    type Key<'k> = (Via, &'k Name, Option<&'k Name>);
 
     fn key(&self) -> Self::Key<'_> {
-        (self.via, &self.name)
+        (self.via, &self.name, self.of.as_ref())
     }
 
     fn absorb(&mut self, _other: Self) {}

@@ -5,10 +5,10 @@ use pg_query::protobuf::{
     Alias, ColumnRef, JoinExpr, JsonTable, RangeFunction, RangeSubselect, RangeTableFunc,
     RangeTableSample, RangeVar,
 };
-use querycop_policy::facts::{Action, Columns, Name, Object, ObjectKind, Via};
+use querycop_policy::facts::{Action, Columns, Name, Object, ObjectKind, PossibleCall, Via};
 
 use super::Reader;
-use super::names::{name, word};
+use super::names::{name, relation_name, word};
 use super::query::Rows;
 use super::scope::{Entry, Source};
 
@@ -148,6 +148,11 @@ impl<'a> Reader<'a> {
         let mut words = node.fields.iter().rev().filter_map(word);
         if star {
             match words.next() {
+                Some(alias) if words.next().is_some() => {
+                    for source in self.sources_in_schemas(alias) {
+                        self.read_from(&source, None);
+                    }
+                }
                 Some(alias) => self.read_whole_row(alias),
                 None => self.read_all_columns(),
             }
@@ -155,12 +160,43 @@ impl<'a> Reader<'a> {
         }
         let Some(column) = words.next() else { return };
         if let Some(qualifier) = words.next() {
-            self.possible_call(Via::Column, Name::unqualified(column));
-            self.read_qualified_column(qualifier, column);
+            let sources = match words.next() {
+                Some(_) => self.sources_in_schemas(qualifier),
+                None => self.sources(qualifier),
+            };
+            self.possible_column(qualifier, column, &sources);
+            for source in sources {
+                self.read_from(&source, Some(column));
+            }
         } else {
             self.read_column(column);
             // `t` alone is the whole row of t.
             self.read_whole_row(column);
+        }
+    }
+
+    /// `q.f`, which is a call of `f` where what `q` stands for has no such column.
+    fn possible_column(&mut self, qualifier: &str, column: &str, sources: &[Source<'a>]) {
+        let calls = &mut self.possible_calls;
+        let mut call = |of| {
+            calls.insert(PossibleCall {
+                via: Via::Column,
+                name: Name::unqualified(column),
+                of,
+            });
+        };
+        if sources.iter().any(|source| matches!(source, Source::Join)) {
+            // A column of any of them.
+            return call(None);
+        }
+        for source in sources {
+            call(row_of(source));
+        }
+        if sources.is_empty() {
+            let mut entries = self.scopes.all().filter(|_| qualifier == "excluded");
+            let target = entries.find(|entry| matches!(entry.source, Source::Target(_)));
+            let of = target.and_then(|entry| row_of(&entry.source));
+            call(of);
         }
     }
 
@@ -172,12 +208,6 @@ impl<'a> Reader<'a> {
             .map(|entry| entry.source.clone())
             .collect();
         for source in entries {
-            self.read_from(&source, Some(column));
-        }
-    }
-
-    fn read_qualified_column(&mut self, qualifier: &str, column: &str) {
-        for source in self.sources(qualifier) {
             self.read_from(&source, Some(column));
         }
     }
@@ -214,6 +244,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What a name with a schema stands for: `a.t` and `b.t` can be in sight at once.
+    fn sources_in_schemas(&self, name: &str) -> Vec<Source<'a>> {
+        let entries = self.scopes.all().filter(|entry| entry.alias == name);
+        entries.map(|entry| entry.source.clone()).collect()
+    }
+
     fn read_from(&mut self, source: &Source<'a>, column: Option<&str>) {
         let place = match source {
             Source::Read(_, place) => Some(*place),
@@ -234,6 +270,17 @@ impl<'a> Reader<'a> {
 
 fn alias_or<'a>(alias: Option<&'a Alias>, name: &'a str) -> &'a str {
     alias.map_or(name, |alias| &alias.aliasname)
+}
+
+/// The relation whose columns a source has, under their own names.
+fn row_of(source: &Source<'_>) -> Option<Name> {
+    match source {
+        Source::Read(relation, _) | Source::Target(relation) => {
+            let is_renamed = relation.alias.as_ref().is_some_and(renames_columns);
+            (!is_renamed).then(|| relation_name(relation))
+        }
+        Source::Join | Source::Derived => None,
+    }
 }
 
 /// Whether columns get other names, as in `t AS x (a, b)`: which is which is for the catalog to say.

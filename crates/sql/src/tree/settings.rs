@@ -146,6 +146,14 @@ impl<'a> Reader<'a> {
     pub(super) fn alter_system_stmt(&mut self, node: &'a AlterSystemStmt) {
         self.kind(Kind::AlterSystem);
         let name = node.setstmt.as_ref().map_or("", |setting| &setting.name);
+        if may_hold_password(name)
+            && node
+                .setstmt
+                .as_ref()
+                .is_some_and(|set| !set.args.is_empty())
+        {
+            self.feature(Feature::PasswordLiteral);
+        }
         self.named_effect(
             Action::UnsafeIo,
             "alter_system",
@@ -164,6 +172,12 @@ impl<'a> Reader<'a> {
         );
         self.effect(Action::Session, "show", object);
     }
+}
+
+/// Whether passwords stand in a setting of the server: in connection strings and command lines.
+fn may_hold_password(setting: &str) -> bool {
+    let setting = setting.to_ascii_lowercase();
+    setting == "primary_conninfo" || setting.ends_with("_command") || setting.contains("password")
 }
 
 /// The words of a SET; hidden if one isn't a constant.

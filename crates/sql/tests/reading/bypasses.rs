@@ -485,3 +485,30 @@ fn function_call_by_copy_of_its_name_is_a_call() {
     is_of_kind("CALL p(1)", Kind::Call);
     has_effects("CALL s.p(1)", &["call:call procedure s.p"]);
 }
+
+#[test]
+fn passwords_without_quotes_are_not_in_the_text_that_is_kept() {
+    for text in [
+        "alter role eve password S3CRET",
+        "alter role eve password \"S3CRET\"",
+        "alter role eve PASSWORD=S3CRET x",
+        "alter role eve password ab;S3CRET",
+        "alter role eve password a@S3CRET-1",
+        "alter role eve password \u{201c}S3CRET\u{201d}; select 1",
+        "select 1; alter role eve password my S3CRET",
+    ] {
+        let analysis = analyze(text);
+        assert!(analysis.facts.unreadable.is_some(), "{text}");
+        for kept in &analysis.texts {
+            assert!(
+                !kept.text.to_ascii_lowercase().contains("s3cret"),
+                "{text}: {}",
+                kept.text
+            );
+            assert!(kept.text.contains("password ?"), "{text}: {}", kept.text);
+        }
+    }
+    // What is SQL has passwords in literals only.
+    let columns = analyze("SELECT password, name FROM t");
+    assert_eq!(&*columns.texts[0].text, "select password, name from t");
+}

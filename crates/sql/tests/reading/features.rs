@@ -331,6 +331,12 @@ fn password_literal() {
             "CREATE SUBSCRIPTION s CONNECTION 'host=h password=x' PUBLICATION p",
             "ALTER SUBSCRIPTION s CONNECTION 'host=h password=x'",
             "SELECT dblink_connect('host=h password=x')",
+            "ALTER SYSTEM SET primary_conninfo = 'host=h password=x'",
+            "ALTER SYSTEM SET ssl_passphrase_command = 'echo x'",
+            "DO $$ BEGIN ALTER ROLE a PASSWORD 'x'; END $$",
+            "DO 'BEGIN EXECUTE format(''ALTER ROLE a PASSWORD %L'', ''x''); END'",
+            "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ ALTER ROLE a PASSWORD E'x' $$",
+            "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ SELECT dblink_connect('password=x') $$",
         ],
     );
     lacks_feature(
@@ -339,6 +345,9 @@ fn password_literal() {
             "CREATE ROLE a LOGIN",
             "ALTER ROLE a PASSWORD NULL",
             "SELECT password FROM t",
+            "ALTER SYSTEM RESET primary_conninfo",
+            "ALTER SYSTEM SET work_mem = '1MB'",
+            "DO $$ BEGIN UPDATE t SET password = given; END $$",
         ],
     );
 }

@@ -67,6 +67,30 @@ fn a_view_is_what_it_reads_once_the_catalog_is_known() {
 }
 
 #[test]
+fn a_view_of_what_postgresql_brings_along_is_what_it_reads() {
+    SERVER.psql(
+        "drop view if exists catalog_roles; drop view if exists catalog_hashes;
+         create view catalog_roles as select rolname from pg_roles;
+         create view catalog_hashes as select (select max(rolpassword) from pg_authid)",
+    );
+    let policy = READER.replace("['catalog_secret.*']", "[pg_catalog.pg_authid]");
+    let overseen = Overseen::with(&policy, |builder| {
+        builder
+            .env("GATEKEEPER_CATALOG_DATABASES", "postgres")
+            .env("GATEKEEPER_CATALOG_USER", "postgres")
+    });
+    overseen.gateway.wait_for_message("catalog read");
+    let mut client = overseen.client();
+    client.query("select * from public.catalog_hashes");
+    client.query("select * from pg_shadow");
+    client.query("select * from public.catalog_roles");
+    let statements = overseen.statements();
+    for (statement, outcome) in statements.iter().zip(["denied", "denied", "completed"]) {
+        assert_eq!(statement["outcome"], outcome, "{statements:?}");
+    }
+}
+
+#[test]
 fn a_catalog_that_can_t_be_read_is_told_and_nobody_is_refused_for_it() {
     let overseen = Overseen::with(READER, |builder| {
         builder
