@@ -233,7 +233,7 @@ fn a_session_has_a_beginning_and_an_end() {
     client.query("select 1");
     client.query("delete from pg_class");
     drop(client);
-    querycop_testkit::wait::eventually("the end of the session", || {
+    eventually("the end of the session", || {
         let all = records(&overseen.audit());
         all.iter()
             .find(|record| record["event"] == "session_ended")
@@ -250,7 +250,7 @@ fn a_statement_whose_answer_never_came_is_recorded_as_cut() {
     let overseen = Overseen::by(NO_DELETES);
     let mut client = overseen.client();
     client.send_query("select pg_sleep(600)");
-    querycop_testkit::wait::eventually("the statement to run", || {
+    eventually("the statement to run", || {
         let running = format!(
             "select count(*) from pg_stat_activity where pid = {} and state = 'active'",
             client.backend_pid()
@@ -262,7 +262,7 @@ fn a_statement_whose_answer_never_came_is_recorded_as_cut() {
         client.backend_pid()
     ));
     client.read_to_end();
-    querycop_testkit::wait::eventually("the record", || {
+    eventually("the record", || {
         let told = told(&overseen.statements());
         (told == ["query select failed 57P01"]).then_some(())
     });
@@ -342,7 +342,8 @@ fn names_that_are_given_again_and_again_in_one_batch_keep_nobody_waiting() {
     let mut client = overseen.client();
     let mut batch = Vec::new();
     for number in 0..200 {
-        batch.extend(run(&format!("select {number} as number_{number}")));
+        let text = format!("select {number} as number_{number}");
+        batch.extend(run(&text));
     }
     client.send(&[batch, sync()].concat());
     let (tags, codes) = outcome(&mut client);
