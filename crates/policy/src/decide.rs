@@ -1,19 +1,19 @@
 //! One decision.
 
+mod hidden;
+
 use std::sync::Arc;
 
-use crate::builtin;
-use crate::catalog::Volatility;
 use crate::condition::Input;
 use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
 use crate::denial;
 use crate::explain::{Outcome, RuleOutcome, Standing};
-use crate::facts::{Columns, Effect, Name, ObjectKind, Resolved, Statement, Via};
+use crate::facts::{Columns, Effect, ObjectKind, Resolved, Statement};
 use crate::floor::Article;
-use crate::home::{Finder, Home, Homes, Wanted};
+use crate::home::{Finder, Home, Homes};
 use crate::matcher::{Asked, ObjectPattern, Objects};
 use crate::pattern::Glob;
-use crate::policy::{DottedNames, Fallback};
+use crate::policy::Fallback;
 use crate::rule::{Does, Rule, Whole};
 use crate::scope::Scope;
 use crate::seen::Seen;
@@ -129,42 +129,6 @@ impl<'a> Case<'a> {
         self.finish()
     }
 
-    /// An effect as it counts: `t.f` uses the whole row of `t` where `f` may be a function that shows it.
-    pub(crate) fn with_hidden_rows(&self, seen: Seen<'a>) -> Seen<'a> {
-        if seen.columns.all || !seen.kind.is_relation() {
-            return seen;
-        }
-        let catalog = self.scope.catalog();
-        let mut columns = seen.dotted_columns();
-        let is_row = columns.any(|column| {
-            (builtin::shows_rows(column)
-                || catalog.is_some_and(|catalog| has_other_function(catalog, column)))
-                && !self.has_column(seen.name, column)
-        });
-        if is_row {
-            seen.with_all_columns()
-        } else {
-            seen
-        }
-    }
-
-    /// Whether a relation has a column, as the catalog says, wherever it may be.
-    fn has_column(&self, relation: &Name, column: &str) -> bool {
-        let Some(catalog) = self.scope.catalog() else {
-            return false;
-        };
-        let homes = self.finder.possible(Wanted {
-            kind: ObjectKind::Relation,
-            name: relation,
-        });
-        homes.all().iter().all(|home| match home {
-            Home::In(schema) => catalog
-                .relation(schema, &relation.name)
-                .is_some_and(|relation| relation.has_column(column)),
-            Home::None | Home::Anywhere => false,
-        })
-    }
-
     /// Judges one effect.
     fn judge(&mut self, seen: Seen<'a>) {
         match self.standing(&seen) {
@@ -188,46 +152,6 @@ impl<'a> Case<'a> {
                     self.deny(Cause::Fallback, Some(seen));
                 } else {
                     self.tally.fell_back = true;
-                }
-            }
-        }
-    }
-
-    /// Whether an effect is a call at all, if the text doesn't spell it as one.
-    pub(crate) fn standing(&self, seen: &Seen<'_>) -> Standing {
-        let name = &*seen.name.name;
-        let catalog = self.scope.catalog();
-        match seen.via {
-            None => Standing::Effect,
-            Some(Via::Operator) => match catalog {
-                Some(catalog) if is_harmless_operator(catalog, seen) => Standing::Nothing,
-                _ => Standing::HiddenCall,
-            },
-            Some(Via::Cast) => match catalog {
-                Some(catalog) if catalog.is_plain_type(seen.name.schema.as_deref(), name) => {
-                    Standing::Nothing
-                }
-                _ => Standing::HiddenCall,
-            },
-            Some(Via::Column | Via::Attribute) => {
-                // Whoever may add a column must not make a function look like one: where a function
-                // has the name too, it may be meant.
-                if builtin::is_harmful_function(name)
-                    || catalog.is_some_and(|catalog| has_other_function(catalog, name))
-                {
-                    Standing::HiddenCall
-                } else if builtin::is_harmless_function(name) {
-                    Standing::Column
-                } else if seen
-                    .of
-                    .is_some_and(|relation| self.has_column(relation, name))
-                {
-                    Standing::Nothing
-                } else {
-                    match self.scope.policy().dotted_names {
-                        DottedNames::Columns => Standing::Column,
-                        DottedNames::Calls => Standing::HiddenCall,
-                    }
                 }
             }
         }
@@ -488,37 +412,6 @@ impl<'a> Case<'a> {
             reuse: self.tally.reuse,
         }
     }
-}
-
-/// Whether there is a function of this name beside PostgreSQL's own harmless ones.
-fn has_other_function(catalog: &crate::catalog::Catalog, name: &str) -> bool {
-    catalog
-        .functions(name)
-        .iter()
-        .any(|(schema, _)| **schema != *"pg_catalog" || !builtin::is_harmless_function(name))
-}
-
-/// Whether all functions that an operator can stand for are harmless, as the catalog says.
-fn is_harmless_operator(catalog: &crate::catalog::Catalog, seen: &Seen<'_>) -> bool {
-    let operators = catalog.operators(&seen.name.name);
-    let schema = seen.name.schema.as_deref();
-    let mut of_schema = operators
-        .iter()
-        .filter(|operator| schema.is_none_or(|schema| *operator.schema == *schema))
-        .peekable();
-    of_schema.peek().is_some()
-        && of_schema.all(|operator| {
-            let name = &*operator.function.name;
-            let home = operator.function.schema.as_deref();
-            let is_read_only = catalog
-                .functions(name)
-                .iter()
-                .filter(|(schema, _)| home.is_none_or(|home| **schema == *home))
-                .all(|(_, function)| {
-                    function.volatility != Volatility::Volatile && !function.security_definer
-                });
-            is_read_only && !builtin::is_harmful_function(name)
-        })
 }
 
 impl Objects {

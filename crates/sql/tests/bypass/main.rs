@@ -4,6 +4,7 @@
 
 mod cases;
 mod policies;
+mod rows;
 
 use std::sync::{Arc, LazyLock};
 
