@@ -8,6 +8,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use querycop_audit::{EVENTS, Filter};
+use querycop_policy::Risk;
+use querycop_policy::facts::Kind;
 
 use super::output::Format;
 use super::{AuditCommand, VerifyOptions};
@@ -189,14 +191,38 @@ fn filter_flags() -> Vec<Arg> {
             .help_heading("Filter"),
     ];
     flags.extend(FILTERS.iter().map(|(name, value, help)| {
-        Arg::new(*name)
+        let flag = Arg::new(*name)
             .long(*name)
             .value_name(*value)
             .action(ArgAction::Append)
             .help(*help)
-            .help_heading("Filter")
+            .help_heading("Filter");
+        match words_of(name) {
+            // A word that no record can have would look as if nothing had happened.
+            Some(words) => flag
+                .value_parser(PossibleValuesParser::new(words))
+                .hide_possible_values(true),
+            None => flag,
+        }
     }));
     flags
+}
+
+/// All words that a field can have, where they are a closed set.
+fn words_of(name: &str) -> Option<Vec<&'static str>> {
+    Some(match name {
+        "kind" => Kind::ALL.iter().map(|kind| kind.as_str()).collect(),
+        "risk" => Risk::ALL.iter().map(|risk| risk.as_str()).collect(),
+        "outcome" => vec![
+            "completed",
+            "suspended",
+            "failed",
+            "denied",
+            "skipped",
+            "cut",
+        ],
+        _ => return None,
+    })
 }
 
 /// Reads the flags of a command.

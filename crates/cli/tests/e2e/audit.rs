@@ -142,6 +142,21 @@ fn append(store: &Store, number: u64) {
 }
 
 #[test]
+fn a_word_that_no_record_can_have_is_a_mistake_and_no_empty_answer() {
+    let log = Log::new();
+    for words in [
+        ["search", "--kind", "selct"],
+        ["search", "--outcome", "complete"],
+        ["search", "--risk", "hi"],
+    ] {
+        let output = log.run(&words);
+        assert_eq!(output.status.code(), Some(64), "{words:?}: {output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(words[2]), "{said}");
+    }
+}
+
+#[test]
 fn records_are_searched_and_shown() {
     let log = Log::new();
     // The first record is the segment's, the last a checkpoint.
