@@ -335,7 +335,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let binary = script(
             directory.path(),
-            &format!("trap 'exit 7' TERM\n{READY_LINE}\nenv\nwhile :; do sleep 0.01; done"),
+            &format!("trap 'exit 7' TERM\nenv\n{READY_LINE}\nwhile :; do sleep 0.01; done"),
         );
         let gateway = Gateway::builder(binary).env("WORD", "heard").start();
         assert_eq!((gateway.port(), gateway.api_port()), (34567, 34568));
