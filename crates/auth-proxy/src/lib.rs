@@ -24,7 +24,6 @@ mod places;
 mod proxy;
 mod refusal;
 mod relay;
-mod reload;
 mod run;
 mod session;
 mod settings;

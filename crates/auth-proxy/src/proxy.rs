@@ -10,7 +10,7 @@ use std::thread;
 
 use arc_swap::ArcSwap;
 use opentelemetry::metrics::Meter;
-use querycop_serve::{Endpoint, Workers, raise_file_limit};
+use querycop_serve::{Endpoint, Watch, Workers, raise_file_limit};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -26,7 +26,6 @@ use crate::log::{Logger, chain};
 use crate::meter::meter;
 use crate::metrics::{Metrics, Outcome};
 use crate::places::Places;
-use crate::reload::Watch;
 use crate::session::Sessions;
 use crate::shutdown::{StopHandle, Stops, drain};
 use crate::systemd::{Phase, notify};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use querycop_serve::{BindError, Endpoint, Listener, PeerAddr, Socket, Workers};
+use querycop_serve::{BindError, Endpoint, Listener, PeerAddr, Socket, Watch, Workers};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -22,7 +22,7 @@ use crate::metrics::{Dropped, Metrics};
 use crate::oversight::{AuditCollector, Governance};
 use crate::readiness::{Readiness, prepare};
 use crate::registry::Registry;
-use crate::reload::{Watch, reload};
+use crate::reload::reload;
 use crate::session;
 use crate::shared::Shared;
 use crate::tls::{Acceptor, Connector};

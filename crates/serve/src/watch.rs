@@ -1,4 +1,4 @@
-//! When the instances are read again: at SIGHUP, and when a file has changed.
+//! Files that are read again when they change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -20,12 +20,12 @@ const MAX_WAIT: Duration = Duration::from_secs(2);
 /// Folders, because an editor, `mv` or Kubernetes (which swaps a symbolic link beside the files) puts
 /// a new file in the place of the watched one.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     events: mpsc::Receiver<()>,
     /// Something has happened; kept here, so that a cancelled call forgets nothing.
     settling: Option<Settling>,
     /// The files as they were when they were last read. Other files of their folders may change as
-    /// they like.
+    /// they like, our own log among them.
     seen: BTreeMap<PathBuf, Option<Version>>,
     /// Stops watching when dropped.
     _watcher: RecommendedWatcher,
@@ -34,7 +34,9 @@ pub(crate) struct Watch {
 /// The time since something happened.
 #[derive(Clone, Copy, Debug)]
 struct Settling {
+    /// When it will have been quiet for long enough.
     quiet_at: Instant,
+    /// When quiet is no longer waited for.
     latest: Instant,
 }
 
@@ -44,11 +46,13 @@ type Version = (u64, u64, u64, i64, i64);
 
 impl Watch {
     /// Begins to watch; `None` when there are no files.
-    pub(crate) fn begin(files: &BTreeSet<PathBuf>) -> notify::Result<Option<Self>> {
+    pub fn begin(files: &BTreeSet<PathBuf>) -> notify::Result<Option<Self>> {
         // A link's own folder, for when it is pointed elsewhere, and the one that it leads to.
         let real = files.iter().filter_map(|file| file.canonicalize().ok());
-        let all = files.iter().cloned().chain(real);
-        let folders: BTreeSet<PathBuf> = all
+        let folders: BTreeSet<PathBuf> = files
+            .iter()
+            .cloned()
+            .chain(real)
             .filter_map(|file| file.parent().map(Path::to_owned))
             .collect();
         if folders.is_empty() {
@@ -68,17 +72,20 @@ impl Watch {
             let folder = if here { Path::new(".") } else { &folder };
             watcher.watch(folder, RecursiveMode::NonRecursive)?;
         }
-        let seen = files.iter().map(|file| (file.clone(), version(file)));
+        let seen = files
+            .iter()
+            .map(|file| (file.clone(), version(file)))
+            .collect();
         Ok(Some(Self {
             events,
             settling: None,
-            seen: seen.collect(),
+            seen,
             _watcher: watcher,
         }))
     }
 
     /// Waits until one of the files has changed. Cancel safe.
-    pub(crate) async fn changed(&mut self) {
+    pub async fn changed(&mut self) {
         loop {
             let Some(Settling { quiet_at, latest }) = self.settling else {
                 if self.events.recv().await.is_none() {
@@ -102,8 +109,11 @@ impl Watch {
                 continue;
             }
             self.settling = None;
-            let files = self.seen.keys();
-            let now = files.map(|file| (file.clone(), version(file))).collect();
+            let now: BTreeMap<_, _> = self
+                .seen
+                .keys()
+                .map(|file| (file.clone(), version(file)))
+                .collect();
             if now != self.seen {
                 self.seen = now;
                 return;
@@ -122,4 +132,30 @@ fn version(path: &Path) -> Option<Version> {
         meta.mtime(),
         meta.mtime_nsec(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As in the accept loop, which drops the call for every client that comes.
+    #[tokio::test]
+    async fn a_call_that_is_cancelled_again_and_again_forgets_no_change() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tls.crt");
+        std::fs::write(&file, "old").unwrap();
+        let mut watch = Watch::begin(&BTreeSet::from([file.clone()]))
+            .unwrap()
+            .unwrap();
+        std::fs::write(&file, "changed").unwrap();
+        let noticed = async {
+            while tokio::time::timeout(QUIET / 10, watch.changed())
+                .await
+                .is_err()
+            {}
+        };
+        tokio::time::timeout(Duration::from_secs(30), noticed)
+            .await
+            .unwrap();
+    }
 }
