@@ -7,7 +7,8 @@ use querycop_policy::facts::{Certainty, Effect, Execution, Filter, ObjectKind};
 /// Writes an effect as `ACTION[:SUBTYPE] KIND NAME [(COLUMN, …)] [WORD …]`, as in
 /// `update relation public.accounts (abalance) filter=given`.
 ///
-/// A name that the text doesn't tell is `-`. Of a program only the name is written. `*` among the columns is all of them. Words are
+/// A name that the text doesn't tell is `-`. Of a program only the name is written. `*` among the
+/// columns is all of them. Words are
 /// `filter=missing|always_true|given`, `planned`, `stored`, `possible`, `returning`.
 pub(crate) fn written(effect: &Effect) -> String {
     let mut text = effect.action.as_str().to_owned();

@@ -44,11 +44,6 @@ impl Ticket {
         }
     }
 
-    /// Whether it waits, or did, to be written together with others.
-    pub fn is_staged(&self) -> bool {
-        self.queue == TicketQueue::Stage
-    }
-
     /// Whether this is the first time that somebody asks.
     pub(crate) fn waits_its_turn(&mut self) -> bool {
         !std::mem::replace(&mut self.was_asked, true)

@@ -27,8 +27,8 @@ impl Oversight {
         let copy = self.running().map_or(Copy::NotBegun, |run| run.copy);
         match self.queue.pop() {
             Some(Expected::Query(run)) => {
+                self.queue.query_failed(copy).map_err(in_doubt)?;
                 self.query_failed(run, code)?;
-                self.queue.copy_failed(copy).map_err(in_doubt)?;
             }
             Some(Expected::FunctionCall(mut run)) => {
                 let refused = run.refused.as_ref().map(Refused::code);
@@ -37,13 +37,8 @@ impl Oversight {
                 run.advance();
                 self.queue.put_back(Expected::FunctionCall(run));
             }
-            Some(Expected::Execute { portal, mut run }) => {
-                let text = self.text_of(&portal, &run);
-                let refused = run.refused.as_ref().map(Refused::code);
-                let outcome = outcome_of(refused.as_ref(), code);
-                let place = run.next;
-                self.record(&mut run, text.as_deref(), place, outcome)?;
-                self.not_prepared(&mut run);
+            Some(Expected::Execute { portal, run }) => {
+                self.execute_failed(&portal, run, code)?;
                 self.skip(copy)?;
             }
             Some(Expected::Parse { name, mut run, .. }) => {
@@ -55,7 +50,10 @@ impl Oversight {
             }
             Some(Expected::Bind { portal, bound }) => {
                 self.not_bound(&portal, &bound);
-                self.bind_failed(&portal, code)?;
+                // That is why what was to run next in it didn't.
+                if let Some(run) = self.queue.take_next_execute(&portal) {
+                    self.execute_failed(&portal, run, code)?;
+                }
                 self.skip(copy)?;
             }
             Some(Expected::Describe | Expected::Close(_)) => self.skip(copy)?,
@@ -129,16 +127,18 @@ impl Oversight {
         Ok(())
     }
 
-    /// A portal could not be made: that is why what was to run next in it didn't.
-    fn bind_failed(&mut self, portal: &[u8], code: &str) -> Result<(), RelayError> {
-        if let Some(mut run) = self.queue.take_next_execute(portal) {
-            let text = run.text.clone();
-            let refused = run.refused.as_ref().map(Refused::code);
-            let outcome = outcome_of(refused.as_ref(), code);
-            let place = run.next;
-            self.record(&mut run, text.as_deref(), place, outcome)?;
-            self.not_prepared(&mut run);
-        }
+    fn execute_failed(
+        &mut self,
+        portal: &[u8],
+        mut run: Run,
+        code: &str,
+    ) -> Result<(), RelayError> {
+        let text = self.text_of(portal, &run);
+        let refused = run.refused.as_ref().map(Refused::code);
+        let outcome = outcome_of(refused.as_ref(), code);
+        let place = run.next;
+        self.record(&mut run, text.as_deref(), place, outcome)?;
+        self.not_prepared(&mut run);
         Ok(())
     }
 

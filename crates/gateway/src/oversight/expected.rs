@@ -184,32 +184,57 @@ impl Queue {
 
     /// After an error: takes out what the server skips, up to the next Sync.
     pub(super) fn skipped(&mut self, copy: Copy) -> Result<Vec<Expected>, InDoubt> {
-        self.copy_failed(copy)?;
+        self.swallowed(copy)?;
         let sync = self
             .expected
             .iter()
             .position(|expected| matches!(expected, Expected::Sync(_)));
         self.skips = sync.is_none();
         let end = sync.unwrap_or(self.expected.len());
-        Ok(self.expected.drain(..end).collect())
+        let skipped = self.expected.drain(..end).collect();
+        self.takes_no_data(0);
+        Ok(skipped)
     }
 
-    /// A statement has failed that may have been taking COPY data.
-    pub(super) fn copy_failed(&mut self, copy: Copy) -> Result<(), InDoubt> {
-        self.sending = Sending::Messages;
-        if copy == Copy::Begun {
-            if self.syncs().any(|place| *place == Place::AmidData) {
+    /// A simple query has failed that may have been taking COPY data; it is not in the queue.
+    pub(super) fn query_failed(&mut self, copy: Copy) -> Result<(), InDoubt> {
+        self.swallowed(copy)?;
+        self.takes_no_data(0);
+        Ok(())
+    }
+
+    /// Takes out the Syncs that a COPY has ignored which then failed: those directly behind it. Any
+    /// other message there has failed it, or comes behind what did.
+    fn swallowed(&mut self, copy: Copy) -> Result<(), InDoubt> {
+        if copy == Copy::NotBegun {
+            return Ok(());
+        }
+        while let Some(Expected::Sync(place @ (Place::BeforeData | Place::AmidData))) =
+            self.expected.front()
+        {
+            if *place == Place::AmidData {
                 return Err(InDoubt);
             }
-            let is_answered =
-                |expected: &Expected| !matches!(expected, Expected::Sync(Place::BeforeData));
-            self.expected.retain(is_answered);
-        }
-        // It has taken none, or takes no more: all that are left are answered.
-        for place in self.syncs() {
-            *place = Place::Plain;
+            self.expected.pop_front();
         }
         Ok(())
+    }
+
+    /// No COPY data is taken by what was sent before the next statement that may take some: the Syncs
+    /// up to there, from this place on, are answered.
+    fn takes_no_data(&mut self, from: usize) {
+        for expected in self.expected.iter_mut().skip(from) {
+            match expected {
+                Expected::Sync(place) => *place = Place::Plain,
+                Expected::Execute { run, .. } | Expected::Query(run)
+                    if run.may_copy_from_client() =>
+                {
+                    return;
+                }
+                _ => {}
+            }
+        }
+        self.sending = Sending::Messages;
     }
 
     /// The client sends COPY data.
@@ -248,22 +273,9 @@ impl Queue {
         }
     }
 
-    /// A statement that might have taken COPY data is complete and has not: whatever was sent behind
-    /// it is answered.
+    /// The statement at the front might have taken COPY data, and is complete without.
     pub(super) fn not_copied(&mut self) {
-        self.sending = Sending::Messages;
-        for place in self.syncs() {
-            *place = Place::Plain;
-        }
-    }
-
-    fn syncs(&mut self) -> impl Iterator<Item = &mut Place> {
-        self.expected
-            .iter_mut()
-            .filter_map(|expected| match expected {
-                Expected::Sync(place) => Some(place),
-                _ => None,
-            })
+        self.takes_no_data(1);
     }
 
     /// Puts back what was at the front.

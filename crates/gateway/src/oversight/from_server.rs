@@ -387,9 +387,7 @@ impl Oversight {
             }
             Some(Expected::Sync(_)) => {
                 // What was sent behind it begins now.
-                if let Some(run) = self.queue.first_run() {
-                    run.begin_now();
-                }
+                self.begin_first();
             }
             _ => return Err(out_of_step(tag::READY_FOR_QUERY)),
         }
@@ -466,6 +464,10 @@ impl Oversight {
     /// A statement has ended, and the next one's turn has come.
     pub(super) fn next_turn(&mut self) {
         self.answers += 1;
+        self.begin_first();
+    }
+
+    fn begin_first(&mut self) {
         if let Some(run) = self.queue.first_run() {
             run.begin_now();
         }

@@ -436,3 +436,34 @@ fn a_sync_within_a_simple_copy_is_ignored() {
         ]
     );
 }
+
+#[test]
+fn an_error_before_a_copy_leaves_the_sync_behind_the_copy_swallowed() {
+    SERVER.psql("drop table if exists recorded_behind; create table recorded_behind (n int)");
+    let overseen = Overseen::by(NO_DELETES);
+    let mut client = overseen.client();
+    client.send(
+        &[
+            run("select 1/0"),
+            sync(),
+            run("copy recorded_behind from stdin"),
+            sync(),
+            message(b'd', b"1\n"),
+            message(b'c', b""),
+            sync(),
+        ]
+        .concat(),
+    );
+    outcome(&mut client);
+    outcome(&mut client);
+    client.send(&[run("insert into recorded_behind values (2)"), sync()].concat());
+    outcome(&mut client);
+    assert_eq!(
+        told(&overseen.statements()),
+        [
+            "execute select failed 22012",
+            "execute copy completed COPY 1",
+            "execute insert completed INSERT 0 1"
+        ]
+    );
+}
