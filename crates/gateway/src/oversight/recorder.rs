@@ -14,6 +14,9 @@ use tokio::time::Instant;
 use super::run::Run;
 use super::text::Text;
 
+/// How a record comes into the store: at once, or soon, together with others.
+type Append = fn(&Store, Reservation, &Record<'_>) -> Result<Ticket, WriteError>;
+
 /// Writes a session's records.
 #[derive(Debug)]
 pub(super) struct Recorder {
@@ -56,7 +59,7 @@ impl Recorder {
             statements: 0,
             denied: 0,
         };
-        recorder.append(room, Timestamp::now(), Event::SessionBegan)?;
+        recorder.append(Store::append, room, Timestamp::now(), Event::SessionBegan)?;
         Ok(recorder)
     }
 
@@ -128,15 +131,7 @@ impl Recorder {
             duration: run.began.elapsed(),
         };
         // Before the client hears of it, it is asked whether all is settled.
-        self.number += 1;
-        let record = Record {
-            time: run.time,
-            session: Some(&self.session),
-            number: self.number,
-            event,
-        };
-        self.unsettled = Some(self.store.append_soon(room, &record)?);
-        Ok(())
+        self.append(Store::append_soon, room, run.time, event)
     }
 
     /// Records the session's end.
@@ -157,7 +152,7 @@ impl Recorder {
             denied: self.denied,
             duration: self.began.elapsed(),
         };
-        self.append(room, Timestamp::now(), event)
+        self.append(Store::append, room, Timestamp::now(), event)
     }
 
     /// Whether all records are kept as the durability promises.
@@ -178,6 +173,7 @@ impl Recorder {
 
     fn append(
         &mut self,
+        how: Append,
         room: Reservation,
         time: Timestamp,
         event: Event<'_>,
@@ -189,7 +185,7 @@ impl Recorder {
             number: self.number,
             event,
         };
-        self.unsettled = Some(self.store.append(room, &record)?);
+        self.unsettled = Some(how(&self.store, room, &record)?);
         Ok(())
     }
 }

@@ -49,6 +49,8 @@ impl Throttle {
             return Ok(None);
         }
         let now = now();
+        // Before the counts are locked: one that is given up locks them, too.
+        let running = held.upgrade();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() > KEPT {
             counts.retain(|_, count| count.running > 0 || !count.is_full_by(now));
@@ -68,10 +70,8 @@ impl Throttle {
             return Ok(None);
         };
         let key = key(limit, user);
-        if let Some(running) = held.upgrade()
-            && running.key == key
-        {
-            return Ok(Some(running));
+        if running.as_ref().is_some_and(|running| running.key == key) {
+            return Ok(running);
         }
         let count = counts.entry(key.clone()).or_insert(Count {
             tokens: 0.0,
