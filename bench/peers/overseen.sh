@@ -23,3 +23,16 @@ overseen_environment() {
     export GATEKEEPER_POLICY_FILE="$policy"
     export GATEKEEPER_AUDIT_DIR="$PWD/audit"
 }
+
+# overseen DURABILITY WORD: what such a target's script does.
+overseen() {
+    case $2 in
+    version) "${0%/*}/querycop.sh" version | sed "s/\$/ with policy and audit ($1)/" ;;
+    tls) ;;
+    run)
+        overseen_environment
+        export GATEKEEPER_AUDIT_DURABILITY="$1"
+        BENCH_KEEP=1 exec "${0%/*}/querycop.sh" run
+        ;;
+    esac
+}

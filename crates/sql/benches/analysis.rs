@@ -23,18 +23,19 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
 ];
 
-fn unseen(criterion: &mut Criterion) {
+/// Analyzes texts of which none comes twice: `make` makes each from a statement and a number.
+fn analyze_each(criterion: &mut Criterion, group: &str, make: fn(&str, u64) -> String) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("runtime");
     let analyzer = Analyzer::new(AnalyzerConfig::default()).expect("threads");
     let mut number = 0_u64;
     for (name, text) in STATEMENTS {
-        criterion.bench_function(&format!("unseen/{name}"), |bencher| {
+        criterion.bench_function(&format!("{group}/{name}"), |bencher| {
             bencher.iter_batched(
                 || {
                     number += 1;
-                    format!("{text}{number}")
+                    make(text, number)
                 },
                 |text| {
                     let analysis = analyzer.analyze(text.as_bytes(), LexerSettings::default());
@@ -46,29 +47,18 @@ fn unseen(criterion: &mut Criterion) {
     }
 }
 
+fn unseen(criterion: &mut Criterion) {
+    analyze_each(criterion, "unseen", |text, number| {
+        format!("{text}{number}")
+    });
+}
+
 /// Texts that differ in more than their literals: nothing of one is of use for the next.
 fn new_shape(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("runtime");
-    let analyzer = Analyzer::new(AnalyzerConfig::default()).expect("threads");
-    let mut number = 0_u64;
-    for (name, text) in STATEMENTS {
-        criterion.bench_function(&format!("new shape/{name}"), |bencher| {
-            bencher.iter_batched(
-                || {
-                    number += 1;
-                    let text = text.replacen("pgbench_accounts", &format!("table_{number}"), 1);
-                    format!("{text}1").replacen("orders o", &format!("orders_{number} o"), 1)
-                },
-                |text| {
-                    let analysis = analyzer.analyze(text.as_bytes(), LexerSettings::default());
-                    runtime.block_on(analysis)
-                },
-                BatchSize::SmallInput,
-            );
-        });
-    }
+    analyze_each(criterion, "new shape", |text, number| {
+        let text = text.replacen("pgbench_accounts", &format!("table_{number}"), 1);
+        format!("{text}1").replacen("orders o", &format!("orders_{number} o"), 1)
+    });
 }
 
 fn cached(criterion: &mut Criterion) {
