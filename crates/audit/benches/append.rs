@@ -6,8 +6,8 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use querycop_audit::{
-    DecisionFields, Durability, Event, Outcome, Record, SessionFields, SessionFragment,
-    StatementFragment, Store, StoreConfig, Via,
+    DecisionFields, DecisionFragment, Durability, Event, Outcome, Record, SessionFields,
+    SessionFragment, StatementFragment, Store, StoreConfig, Via,
 };
 use querycop_policy::facts::{
     Action, Attributes, Columns, Effect, Kind, Name, Object, ObjectKind, Statement,
@@ -46,6 +46,13 @@ fn statement() -> StatementFragment {
 
 fn append(criterion: &mut Criterion) {
     let (session, statement) = (session(), statement());
+    let decision = DecisionFragment::new(&DecisionFields {
+        verdict: "allow",
+        rule: "application",
+        marks: &[],
+        risk: "low",
+        policy: "0011223344556677",
+    });
     let record = |number| Record {
         time: Timestamp::now(),
         session: Some(&session),
@@ -54,13 +61,7 @@ fn append(criterion: &mut Criterion) {
             via: Via::Execute,
             statement: Some(&statement),
             raw_text: None,
-            decision: Some(DecisionFields {
-                verdict: "allow",
-                rule: "application",
-                marks: &[],
-                risk: "low",
-                policy: "0011223344556677",
-            }),
+            decision: Some(&decision),
             outcome: Outcome::Completed {
                 tag: "UPDATE 1",
                 rows: 0,

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use querycop_audit::{
-    DecisionFields, Event, Filter, Index, Outcome, Record, SessionFields, SessionFragment,
-    StatementFragment, Store, StoreConfig, VerifyConfig, Via, verify,
+    DecisionFields, DecisionFragment, Event, Filter, Index, Outcome, Record, SessionFields,
+    SessionFragment, StatementFragment, Store, StoreConfig, VerifyConfig, Via, verify,
 };
 use querycop_policy::facts::{
     Action, Attributes, Columns, Effect, Kind, Name, Object, ObjectKind, Statement,
@@ -91,6 +91,16 @@ fn write(directory: &Path, count: u64) {
     let (store, _) = Store::open(StoreConfig::new(directory)).expect("the store opens");
     let statements: Vec<_> = (0..STATEMENTS).map(statement).collect();
     let mut live = sessions(0);
+    let decision = |verdict, rule| {
+        DecisionFragment::new(&DecisionFields {
+            verdict,
+            rule,
+            marks: &[],
+            risk: "low",
+            policy: "0011223344556677",
+        })
+    };
+    let (allowed, denied) = (decision("allow", "default"), decision("deny", "no-writes"));
     let start = Timestamp::now() - SignedDuration::from_hours(240);
     for number in 0..count {
         if number % 20_000 == 19_999 {
@@ -110,13 +120,7 @@ fn write(directory: &Path, count: u64) {
                 via: Via::Execute,
                 statement: Some(statement),
                 raw_text: None,
-                decision: Some(DecisionFields {
-                    verdict: if is_denied { "deny" } else { "allow" },
-                    rule: if is_denied { "no-writes" } else { "default" },
-                    marks: &[],
-                    risk: "low",
-                    policy: "0011223344556677",
-                }),
+                decision: Some(if is_denied { &denied } else { &allowed }),
                 outcome: if is_denied {
                     Outcome::Denied { sqlstate: "42501" }
                 } else {

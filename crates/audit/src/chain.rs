@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::checkpoint::Signer;
 use crate::disk::{Disk, SegmentFile};
 use crate::hash::LineHash;
-use crate::line::{self, Buffer};
+use crate::line::{self, Buffer, key};
 use crate::room::{CHUNK, Reservation, Room, signed};
 use crate::segment::SegmentName;
 use crate::stage::Bodies;
@@ -207,8 +207,8 @@ impl Chain {
         time: Timestamp,
     ) -> Result<(), WriteError> {
         let mut buffer = begun("interrupted", time);
-        line::number(&mut buffer, "failures", failures);
-        line::text(&mut buffer, "cause", cause, 1024);
+        line::number(&mut buffer, key!("failures"), failures);
+        line::text(&mut buffer, key!("cause"), cause, 1024);
         let _held = self.hold(buffer.len() + LINE_END)?;
         self.put(&mut buffer, time).map(drop)
     }
@@ -338,12 +338,12 @@ impl Place {
         let mut buffer = begun("segment_began", time);
         let mut id = Uuid::encode_buffer();
         let id = self.log.hyphenated().encode_lower(&mut id);
-        line::text(&mut buffer, "log", id, 64);
-        line::text(&mut buffer, "segment", &name.to_string(), 64);
+        line::text(&mut buffer, key!("log"), id, 64);
+        line::text(&mut buffer, key!("segment"), &name.to_string(), 64);
         let previous = after.map(|name| name.to_string());
-        line::optional(&mut buffer, "previous", previous.as_deref(), 64);
-        line::text(&mut buffer, "instance", &self.instance, 512);
-        line::text(&mut buffer, "version", &self.version, 512);
+        line::optional(&mut buffer, key!("previous"), previous.as_deref(), 64);
+        line::text(&mut buffer, key!("instance"), &self.instance, 512);
+        line::text(&mut buffer, key!("version"), &self.version, 512);
         let path = name.path(&self.directory);
         let wrong = |source| WriteError::write(name, source);
         if self.leftover == Some(name) {
@@ -377,8 +377,8 @@ impl Place {
 /// The body of one of the store's own records.
 pub(crate) fn begun(event: &str, time: Timestamp) -> Buffer {
     let mut buffer = vec![0; HEADROOM];
-    line::time(&mut buffer, "time", time);
-    line::text(&mut buffer, "event", event, 64);
+    line::time(&mut buffer, key!("time"), time);
+    line::text(&mut buffer, key!("event"), event, 64);
     buffer
 }
 
@@ -431,18 +431,8 @@ impl Begin {
         self.length = end;
     }
 
-    fn add_number(&mut self, mut number: u64) {
-        let mut digits = [b'0'; 20];
-        let mut first = digits.len();
-        loop {
-            first -= 1;
-            digits[first] = b'0' + u8::try_from(number % 10).unwrap_or_default();
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.add(&digits[first..]);
+    fn add_number(&mut self, number: u64) {
+        self.add(itoa::Buffer::new().format(number).as_bytes());
     }
 }
 

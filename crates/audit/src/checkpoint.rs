@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::chain;
 use crate::hash::LineHash;
 use crate::key::{PublicKey, SigningKey};
-use crate::line::{self, Buffer};
+use crate::line::{self, Buffer, key};
 
 /// The file beside the segments that has every checkpoint once more, to be shipped elsewhere.
 pub const CHECKPOINTS_FILE: &str = "checkpoints.jsonl";
@@ -129,10 +129,10 @@ impl Checkpoint {
     pub(crate) fn encode(&self, buffer: &mut Buffer) {
         let mut id = Uuid::encode_buffer();
         let log = self.log.hyphenated().encode_lower(&mut id);
-        line::text(buffer, "log", log, 64);
-        line::number(buffer, "covers", self.covers);
-        line::text(buffer, "key", &self.key, 64);
-        line::text(buffer, "signature", &self.signature, 128);
+        line::text(buffer, key!("log"), log, 64);
+        line::number(buffer, key!("covers"), self.covers);
+        line::text(buffer, key!("key"), &self.key, 64);
+        line::text(buffer, key!("signature"), &self.signature, 128);
     }
 
     /// The line that stands for it in the log, without its newline.

@@ -1,16 +1,24 @@
 //! Parts of a record that don't change from one to the next, encoded once.
 
+use std::sync::Arc;
+
 use querycop_policy::facts::{Action, Feature, Object, ObjectKind, Statement};
 use uuid::Uuid;
 
 use crate::effects;
-use crate::line;
+use crate::line::{self, key};
 
 /// The most that a session's part has, in bytes. Names have 63 in PostgreSQL.
 const MAX_NAME: usize = 256;
 
 /// The most that the names of a statement's tables have together, likewise its functions, effects.
 const MAX_NAMES: usize = 4 << 10;
+
+/// The most that a single value of a decision has, in bytes.
+const MAX_VALUE: usize = 512;
+
+/// The most that all marks of a decision have together.
+const MAX_MARKS: usize = 2 << 10;
 
 /// The most that a statement's text has, with escapes.
 pub(crate) const MAX_TEXT: usize = 20 << 10;
@@ -50,35 +58,58 @@ pub struct SessionFields<'a> {
 #[derive(Clone, Debug)]
 pub struct StatementFragment(Box<[u8]>);
 
+/// What the policy said of a statement.
+#[derive(Clone, Copy, Debug)]
+pub struct DecisionFields<'a> {
+    /// `allow` or `deny`.
+    pub verdict: &'a str,
+    /// The rule that decided.
+    pub rule: &'a str,
+    /// Rules in observe mode that would have denied, and the marks of `audit` rules.
+    pub marks: &'a [Arc<str>],
+    /// `low`, `medium`, `high` or `critical`.
+    pub risk: &'a str,
+    /// The hash of the policy file.
+    pub policy: &'a str,
+}
+
+/// What the policy said of a statement, encoded once for all of its executions.
+#[derive(Clone, Debug)]
+pub struct DecisionFragment(Box<[u8]>);
+
 impl SessionFragment {
     /// Encodes what is known of a session.
     pub fn new(fields: &SessionFields<'_>) -> Self {
         let mut buffer = Vec::with_capacity(512);
-        let given = |value: &'static str| value;
         let named = |buffer: &mut Vec<u8>, key: &'static str, value: &str| {
             if !value.is_empty() {
-                line::text(buffer, given(key), value, MAX_NAME);
+                line::text(buffer, key, value, MAX_NAME);
             }
         };
         let mut id = Uuid::encode_buffer();
         let id = fields.session.hyphenated().encode_lower(&mut id);
-        line::text(&mut buffer, "session", id, MAX_NAME);
-        named(&mut buffer, "user", fields.user);
-        named(&mut buffer, "database", fields.database);
-        line::optional(&mut buffer, "principal", fields.principal, MAX_NAME);
+        line::text(&mut buffer, key!("session"), id, MAX_NAME);
+        named(&mut buffer, key!("user"), fields.user);
+        named(&mut buffer, key!("database"), fields.database);
+        line::optional(&mut buffer, key!("principal"), fields.principal, MAX_NAME);
         if let Some(address) = fields.client_addr {
             let address = address.to_canonical().to_string();
-            line::text(&mut buffer, "client_addr", &address, MAX_NAME);
+            line::text(&mut buffer, key!("client_addr"), &address, MAX_NAME);
         }
         if let Some(port) = fields.client_port {
-            line::number(&mut buffer, "client_port", port.into());
+            line::number(&mut buffer, key!("client_port"), port.into());
         }
-        line::optional(&mut buffer, "tls", fields.tls, MAX_NAME);
+        line::optional(&mut buffer, key!("tls"), fields.tls, MAX_NAME);
         let application = fields.application_name;
-        line::optional(&mut buffer, "application_name", application, MAX_NAME);
-        named(&mut buffer, "backend", fields.backend);
-        line::optional(&mut buffer, "backend_role", fields.backend_role, MAX_NAME);
-        named(&mut buffer, "version", fields.version);
+        line::optional(&mut buffer, key!("application_name"), application, MAX_NAME);
+        named(&mut buffer, key!("backend"), fields.backend);
+        line::optional(
+            &mut buffer,
+            key!("backend_role"),
+            fields.backend_role,
+            MAX_NAME,
+        );
+        named(&mut buffer, key!("version"), fields.version);
         Self(buffer.into())
     }
 
@@ -92,18 +123,28 @@ impl StatementFragment {
     /// fingerprint in hexadecimal.
     pub fn new(statement: &Statement, text: &str, fingerprint: &str) -> Self {
         let mut buffer = Vec::with_capacity(256 + text.len());
-        line::text(&mut buffer, "kind", statement.kind().as_str(), MAX_NAME);
+        line::text(
+            &mut buffer,
+            key!("kind"),
+            statement.kind().as_str(),
+            MAX_NAME,
+        );
         let inner = statement.kinds.iter().skip(1).map(|kind| kind.as_str());
-        line::list(&mut buffer, "inner_kinds", inner, MAX_NAME);
-        line::list(&mut buffer, "actions", actions(statement), MAX_NAMES);
-        line::list(&mut buffer, "tables", tables(statement), MAX_NAMES);
-        line::list(&mut buffer, "functions", functions(statement), MAX_NAMES);
+        line::list(&mut buffer, key!("inner_kinds"), inner, MAX_NAME);
+        line::list(&mut buffer, key!("actions"), actions(statement), MAX_NAMES);
+        line::list(&mut buffer, key!("tables"), tables(statement), MAX_NAMES);
+        line::list(
+            &mut buffer,
+            key!("functions"),
+            functions(statement),
+            MAX_NAMES,
+        );
         let features = statement.features.iter().map(Feature::as_str);
-        line::list(&mut buffer, "features", features, MAX_NAMES);
+        line::list(&mut buffer, key!("features"), features, MAX_NAMES);
         let effects = statement.effects.iter().map(effects::written);
-        line::list(&mut buffer, "effects", effects, MAX_NAMES);
-        line::text(&mut buffer, "fingerprint", fingerprint, MAX_NAME);
-        line::text(&mut buffer, "text", text, MAX_TEXT);
+        line::list(&mut buffer, key!("effects"), effects, MAX_NAMES);
+        line::text(&mut buffer, key!("fingerprint"), fingerprint, MAX_NAME);
+        line::text(&mut buffer, key!("text"), text, MAX_TEXT);
         Self(buffer.into())
     }
 
@@ -115,6 +156,23 @@ impl StatementFragment {
     /// Whether it adds nothing; it always adds something.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DecisionFragment {
+    /// Encodes what the policy said.
+    pub fn new(fields: &DecisionFields<'_>) -> Self {
+        let mut buffer = Vec::with_capacity(256);
+        line::text(&mut buffer, key!("verdict"), fields.verdict, MAX_VALUE);
+        line::text(&mut buffer, key!("rule"), fields.rule, MAX_VALUE);
+        line::list(&mut buffer, key!("marks"), fields.marks, MAX_MARKS);
+        line::text(&mut buffer, key!("risk"), fields.risk, MAX_VALUE);
+        line::text(&mut buffer, key!("policy"), fields.policy, MAX_VALUE);
+        Self(buffer.into())
     }
 
     pub(crate) fn encoded(&self) -> &[u8] {

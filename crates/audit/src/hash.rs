@@ -8,7 +8,17 @@ use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct LineHash([u8; 32]);
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// The two digits of each byte.
+const DIGITS: [[u8; 2]; 256] = {
+    let hex = b"0123456789abcdef";
+    let mut digits = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < digits.len() {
+        digits[byte] = [hex[byte >> 4], hex[byte & 15]];
+        byte += 1;
+    }
+    digits
+};
 
 impl LineHash {
     /// Digits of its text.
@@ -49,10 +59,7 @@ impl LineHash {
     pub(crate) fn digits(&self) -> [u8; Self::DIGITS] {
         let mut digits = [0; Self::DIGITS];
         for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
-            if let [high, low] = pair {
-                *high = HEX[usize::from(byte >> 4)];
-                *low = HEX[usize::from(byte & 15)];
-            }
+            pair.copy_from_slice(&DIGITS[usize::from(byte)]);
         }
         digits
     }

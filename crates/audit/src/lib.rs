@@ -41,14 +41,16 @@ pub use entry::Entry;
 pub use feed::{Begin, Feed, FeedError, FeedStats, Sink, SinkError, WriteSink};
 pub use filter::Filter;
 pub use follow::{Follower, Position, newest};
-pub use fragment::{SessionFields, SessionFragment, StatementFragment};
+pub use fragment::{
+    DecisionFields, DecisionFragment, SessionFields, SessionFragment, StatementFragment,
+};
 pub use hash::LineHash;
 pub use health::Health;
 pub use index::{Hit, INDEX_FILE, Index, IndexError, Progress, State};
 pub use key::{KeyError, KeyFiles, KeyId, PublicKey, SigningKey};
 pub use line::MAX_LINE;
 pub use otlp::{OTEL_NAMES, OtlpConfig, OtlpError, OtlpSink, otlp_headers};
-pub use record::{DecisionFields, Event, Outcome, Record, Via};
+pub use record::{Event, Outcome, Record, Via};
 pub use recovery::{Cut, Damage, OpenError, Recovery};
 pub use reqwest::header::HeaderMap;
 pub use room::Reservation;

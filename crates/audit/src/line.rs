@@ -3,6 +3,7 @@
 //! Every piece begins with a comma: what comes before it is the beginning of the line, which only
 //! the store writes.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -17,10 +18,29 @@ const CUT: &str = "…";
 /// A buffer that takes UTF-8 and never fails.
 pub(crate) type Buffer = Vec<u8>;
 
+/// The name of a field, with what stands around it.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
+pub(crate) use key;
+
 /// Adds a text.
 pub(crate) fn text(buffer: &mut Buffer, key: &str, value: &str, most: usize) {
-    name(buffer, key);
+    buffer.extend_from_slice(key.as_bytes());
     quoted(buffer, value, most);
+}
+
+/// Adds a word of ours, in which nothing has to be escaped.
+#[inline]
+pub(crate) fn word(buffer: &mut Buffer, key: &str, word: &'static str) {
+    debug_assert!(!word.bytes().any(needs_escape));
+    buffer.extend_from_slice(key.as_bytes());
+    buffer.push(b'"');
+    buffer.extend_from_slice(word.as_bytes());
+    buffer.push(b'"');
 }
 
 /// Adds a text if there is one.
@@ -32,7 +52,7 @@ pub(crate) fn optional(buffer: &mut Buffer, key: &str, value: Option<&str>, most
 
 /// Adds bytes that should be UTF-8; what isn't becomes U+FFFD.
 pub(crate) fn bytes(buffer: &mut Buffer, key: &str, value: &[u8], most: usize) {
-    name(buffer, key);
+    buffer.extend_from_slice(key.as_bytes());
     buffer.push(b'"');
     let end = buffer.len() + most;
     for chunk in value.utf8_chunks() {
@@ -47,8 +67,9 @@ pub(crate) fn bytes(buffer: &mut Buffer, key: &str, value: &[u8], most: usize) {
 }
 
 /// Adds a number.
+#[inline]
 pub(crate) fn number(buffer: &mut Buffer, key: &str, value: u64) {
-    name(buffer, key);
+    buffer.extend_from_slice(key.as_bytes());
     digits(buffer, value);
 }
 
@@ -61,7 +82,7 @@ pub(crate) fn list<S: AsRef<str>>(
     most: usize,
 ) {
     let begin = buffer.len();
-    name(buffer, key);
+    buffer.extend_from_slice(key.as_bytes());
     buffer.push(b'[');
     let first = buffer.len();
     for word in words {
@@ -86,7 +107,7 @@ const MAX_WORD: usize = 1024;
 
 /// Adds a time: UTC, always with six digits of a second.
 pub(crate) fn time(buffer: &mut Buffer, key: &str, value: Timestamp) {
-    name(buffer, key);
+    buffer.extend_from_slice(key.as_bytes());
     buffer.push(b'"');
     instant(buffer, value);
     buffer.push(b'"');
@@ -94,47 +115,58 @@ pub(crate) fn time(buffer: &mut Buffer, key: &str, value: Timestamp) {
 
 /// Writes a time as `2026-11-25T04:10:00.000000Z`.
 pub(crate) fn instant(buffer: &mut Buffer, value: Timestamp) {
+    let micros = value.as_microsecond();
+    let (second, mut fraction) = (
+        micros.div_euclid(1_000_000),
+        micros.rem_euclid(1_000_000).unsigned_abs(),
+    );
+    let (known, mut text) = SECOND.get();
+    if known != second {
+        text = to_the_second(value);
+        SECOND.set((second, text));
+    }
+    buffer.extend_from_slice(&text);
+    let mut end = *b"000000Z";
+    for digit in end[..6].iter_mut().rev() {
+        *digit = b'0' + u8::try_from(fraction % 10).unwrap_or_default();
+        fraction /= 10;
+    }
+    buffer.extend_from_slice(&end);
+}
+
+/// A time up to the dot before its microseconds.
+type ToTheSecond = [u8; 20];
+
+thread_local! {
+    /// The second that was written last, and its text: the next record is most often of the same.
+    static SECOND: Cell<(i64, ToTheSecond)> = const { Cell::new((i64::MIN, [0; 20])) };
+}
+
+fn to_the_second(value: Timestamp) -> ToTheSecond {
     let value = Offset::UTC.to_datetime(value);
-    let two = |buffer: &mut Buffer, before: u8, value: i8| {
-        let value = value.unsigned_abs();
-        buffer.extend([before, b'0' + value / 10, b'0' + value % 10]);
-    };
-    let year = value.year().unsigned_abs();
-    padded(buffer, u64::from(year), 4);
-    two(buffer, b'-', value.month());
-    two(buffer, b'-', value.day());
-    two(buffer, b'T', value.hour());
-    two(buffer, b':', value.minute());
-    two(buffer, b':', value.second());
-    buffer.push(b'.');
-    let micros = value.subsec_nanosecond().unsigned_abs() / 1000;
-    padded(buffer, u64::from(micros), 6);
-    buffer.push(b'Z');
+    let mut text = *b"0000-00-00T00:00:00.";
+    let fields = [
+        (0..4, value.year().unsigned_abs()),
+        (5..7, value.month().unsigned_abs().into()),
+        (8..10, value.day().unsigned_abs().into()),
+        (11..13, value.hour().unsigned_abs().into()),
+        (14..16, value.minute().unsigned_abs().into()),
+        (17..19, value.second().unsigned_abs().into()),
+    ];
+    for (place, mut value) in fields {
+        for digit in text[place].iter_mut().rev() {
+            *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
+            value /= 10;
+        }
+    }
+    text
 }
 
 /// Writes a number in decimal.
+#[inline]
 pub(crate) fn digits(buffer: &mut Buffer, value: u64) {
-    padded(buffer, value, 1);
-}
-
-/// Writes a number with at least so many digits.
-fn padded(buffer: &mut Buffer, mut value: u64, width: usize) {
-    let mut reversed = [b'0'; 20];
-    let mut length = 0;
-    while value > 0 || length < width.min(20) {
-        if let Some(digit) = reversed.get_mut(length) {
-            *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
-        }
-        value /= 10;
-        length += 1;
-    }
-    buffer.extend(reversed.iter().take(length).rev());
-}
-
-fn name(buffer: &mut Buffer, key: &str) {
-    buffer.extend(b",\"");
-    buffer.extend(key.as_bytes());
-    buffer.extend(b"\":");
+    let mut text = itoa::Buffer::new();
+    buffer.extend_from_slice(text.format(value).as_bytes());
 }
 
 fn quoted(buffer: &mut Buffer, value: &str, most: usize) {
@@ -149,11 +181,14 @@ fn quoted(buffer: &mut Buffer, value: &str, most: usize) {
 fn escaped(buffer: &mut Buffer, value: &str, end: usize) -> bool {
     let mut plain = 0;
     let bytes = value.as_bytes();
+    if buffer.len() + bytes.len() <= end && !bytes.iter().copied().any(needs_escape) {
+        buffer.extend_from_slice(bytes);
+        return true;
+    }
     for (index, byte) in bytes.iter().enumerate() {
         // The rest of the line is cheaper to check than each byte: escapes are at most six bytes.
         let is_full = buffer.len() + (index - plain) >= end && value.is_char_boundary(index);
-        let needs_escape = matches!(*byte, b'"' | b'\\' | 0..=0x1f | 0x7f);
-        if !is_full && !needs_escape {
+        if !is_full && !needs_escape(*byte) {
             continue;
         }
         buffer.extend(bytes.get(plain..index).unwrap_or_default());
@@ -166,6 +201,10 @@ fn escaped(buffer: &mut Buffer, value: &str, end: usize) -> bool {
     }
     buffer.extend(bytes.get(plain..).unwrap_or_default());
     true
+}
+
+fn needs_escape(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x7f)
 }
 
 fn escape(buffer: &mut Buffer, byte: u8) {
@@ -198,7 +237,7 @@ mod tests {
         #[test]
         fn any_text_comes_back_as_it_was(value in any::<String>()) {
             let mut buffer = Buffer::new();
-            text(&mut buffer, "b", &value, MAX_LINE);
+            text(&mut buffer, key!("b"), &value, MAX_LINE);
             prop_assert!(!buffer.iter().any(|byte| *byte < 0x20));
             let line = read(&buffer);
             prop_assert_eq!(line["b"].as_str(), Some(&*value));
@@ -207,7 +246,7 @@ mod tests {
         #[test]
         fn any_bytes_become_text(value in any::<Vec<u8>>()) {
             let mut buffer = Buffer::new();
-            bytes(&mut buffer, "b", &value, MAX_LINE);
+            bytes(&mut buffer, key!("b"), &value, MAX_LINE);
             let expected = String::from_utf8_lossy(&value);
             let line = read(&buffer);
             prop_assert_eq!(line["b"].as_str(), Some(&*expected));
@@ -216,7 +255,7 @@ mod tests {
         #[test]
         fn what_is_cut_has_a_bound_and_is_still_text(value in any::<String>(), most in 0_usize..20) {
             let mut buffer = Buffer::new();
-            text(&mut buffer, "b", &value, most);
+            text(&mut buffer, key!("b"), &value, most);
             prop_assert!(buffer.len() <= 6 + most + 6 + CUT.len());
             let line = read(&buffer);
             let kept = line["b"].as_str().unwrap();
@@ -246,9 +285,9 @@ mod tests {
     #[test]
     fn lists_without_words_are_left_out() {
         let mut buffer = Buffer::new();
-        list(&mut buffer, "b", [""; 0], 100);
+        list(&mut buffer, key!("b"), [""; 0], 100);
         assert!(buffer.is_empty());
-        list(&mut buffer, "b", ["x"; 100], 10);
+        list(&mut buffer, key!("b"), ["x"; 100], 10);
         assert_eq!(read(&buffer)["b"].as_array().unwrap().last().unwrap(), CUT);
     }
 }

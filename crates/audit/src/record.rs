@@ -1,18 +1,14 @@
 //! What is recorded, and how it becomes a line.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::fragment::{SessionFragment, StatementFragment};
-use crate::line::{self, Buffer, MAX_LINE};
+use crate::fragment::{DecisionFragment, SessionFragment, StatementFragment};
+use crate::line::{self, Buffer, MAX_LINE, key};
 
 /// The most that a single value has, in bytes: names, reasons, tags.
 const MAX_VALUE: usize = 512;
-
-/// The most that all marks have together.
-const MAX_MARKS: usize = 2 << 10;
 
 /// The most that a raw text has, with escapes.
 const MAX_RAW_TEXT: usize = 16 << 10;
@@ -71,7 +67,7 @@ pub enum Event<'a> {
         /// The text as the client sent it, where the configuration or a rule asks for it.
         raw_text: Option<&'a [u8]>,
         /// What the policy said; `None` without one.
-        decision: Option<DecisionFields<'a>>,
+        decision: Option<&'a DecisionFragment>,
         /// What came of it.
         outcome: Outcome<'a>,
         /// Bytes of the answer that went to the client.
@@ -101,21 +97,6 @@ pub enum Via {
     FunctionCall,
     /// Sync: the commit that it brings, if that failed.
     Sync,
-}
-
-/// What the policy said.
-#[derive(Clone, Copy, Debug)]
-pub struct DecisionFields<'a> {
-    /// `allow` or `deny`.
-    pub verdict: &'a str,
-    /// The rule that decided.
-    pub rule: &'a str,
-    /// Rules in observe mode that would have denied, and the marks of `audit` rules.
-    pub marks: &'a [Arc<str>],
-    /// `low`, `medium`, `high` or `critical`.
-    pub risk: &'a str,
-    /// The hash of the policy file.
-    pub policy: &'a str,
 }
 
 /// What came of a statement.
@@ -185,15 +166,15 @@ impl Outcome<'_> {
     }
 
     fn encode(&self, buffer: &mut Buffer) {
-        line::text(buffer, "outcome", self.as_str(), MAX_VALUE);
+        line::word(buffer, key!("outcome"), self.as_str());
         match self {
             Self::Completed { tag, rows } => {
-                line::text(buffer, "tag", tag, MAX_VALUE);
-                line::number(buffer, "rows", *rows);
+                line::text(buffer, key!("tag"), tag, MAX_VALUE);
+                line::number(buffer, key!("rows"), *rows);
             }
-            Self::Suspended { rows } => line::number(buffer, "rows", *rows),
+            Self::Suspended { rows } => line::number(buffer, key!("rows"), *rows),
             Self::Failed { sqlstate } | Self::Denied { sqlstate } => {
-                line::text(buffer, "sqlstate", sqlstate, MAX_VALUE);
+                line::text(buffer, key!("sqlstate"), sqlstate, MAX_VALUE);
             }
             Self::Skipped | Self::Cut => {}
         }
@@ -217,11 +198,11 @@ impl Record<'_> {
 
     /// Writes all but the beginning, which is the store's, and the newline.
     pub(crate) fn encode(&self, buffer: &mut Buffer) {
-        line::time(buffer, "time", self.time);
-        line::text(buffer, "event", self.event.as_str(), MAX_VALUE);
+        line::time(buffer, key!("time"), self.time);
+        line::word(buffer, key!("event"), self.event.as_str());
         if let Some(session) = self.session {
-            buffer.extend(session.encoded());
-            line::number(buffer, "number", self.number);
+            buffer.extend_from_slice(session.encoded());
+            line::number(buffer, key!("number"), self.number);
         }
         self.event.encode(buffer);
     }
@@ -250,16 +231,16 @@ impl Event<'_> {
                 denied,
                 duration,
             } => {
-                line::text(buffer, "reason", reason, MAX_VALUE);
-                line::number(buffer, "bytes_to_client", *bytes_to_client);
-                line::number(buffer, "bytes_to_server", *bytes_to_server);
-                line::number(buffer, "statements", *statements);
-                line::number(buffer, "denied", *denied);
-                line::number(buffer, "duration_us", micros(*duration));
+                line::text(buffer, key!("reason"), reason, MAX_VALUE);
+                line::number(buffer, key!("bytes_to_client"), *bytes_to_client);
+                line::number(buffer, key!("bytes_to_server"), *bytes_to_server);
+                line::number(buffer, key!("statements"), *statements);
+                line::number(buffer, key!("denied"), *denied);
+                line::number(buffer, key!("duration_us"), micros(*duration));
             }
             Self::SessionRefused { sqlstate, reason } => {
-                line::text(buffer, "sqlstate", sqlstate, MAX_VALUE);
-                line::text(buffer, "reason", reason, MAX_VALUE);
+                line::text(buffer, key!("sqlstate"), sqlstate, MAX_VALUE);
+                line::text(buffer, key!("reason"), reason, MAX_VALUE);
             }
             Self::Statement {
                 via,
@@ -270,35 +251,25 @@ impl Event<'_> {
                 bytes,
                 duration,
             } => {
-                line::text(buffer, "via", via.as_str(), MAX_VALUE);
+                line::word(buffer, key!("via"), via.as_str());
                 if let Some(statement) = statement {
-                    buffer.extend(statement.encoded());
+                    buffer.extend_from_slice(statement.encoded());
                 }
                 if let Some(text) = raw_text {
-                    line::bytes(buffer, "raw_text", text, MAX_RAW_TEXT);
+                    line::bytes(buffer, key!("raw_text"), text, MAX_RAW_TEXT);
                 }
                 if let Some(decision) = decision {
-                    decision.encode(buffer);
+                    buffer.extend_from_slice(decision.encoded());
                 }
                 outcome.encode(buffer);
-                line::number(buffer, "bytes", *bytes);
-                line::number(buffer, "duration_us", micros(*duration));
+                line::number(buffer, key!("bytes"), *bytes);
+                line::number(buffer, key!("duration_us"), micros(*duration));
             }
             Self::PolicyLoaded { hash, outcome } => {
-                line::text(buffer, "policy", hash, MAX_VALUE);
-                line::text(buffer, "outcome", outcome, MAX_VALUE);
+                line::text(buffer, key!("policy"), hash, MAX_VALUE);
+                line::text(buffer, key!("outcome"), outcome, MAX_VALUE);
             }
         }
-    }
-}
-
-impl DecisionFields<'_> {
-    fn encode(&self, buffer: &mut Buffer) {
-        line::text(buffer, "verdict", self.verdict, MAX_VALUE);
-        line::text(buffer, "rule", self.rule, MAX_VALUE);
-        line::list(buffer, "marks", self.marks, MAX_MARKS);
-        line::text(buffer, "risk", self.risk, MAX_VALUE);
-        line::text(buffer, "policy", self.policy, MAX_VALUE);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::checkpoint::Signer;
 use crate::config::StoreConfig;
 use crate::disk::Disk;
 use crate::hash::LineHash;
-use crate::line::{self, MAX_LINE};
+use crate::line::{self, MAX_LINE, key};
 use crate::lines::{Lines, tail_hash};
 use crate::room::Room;
 use crate::segment::SegmentName;
@@ -151,16 +151,21 @@ impl Opened {
         let now = Timestamp::now();
         for cut in &recovery.cuts {
             let mut buffer = begun("recovered", now);
-            line::text(&mut buffer, "segment", &cut.segment.to_string(), 64);
-            line::number(&mut buffer, "cut_bytes", cut.bytes);
-            line::text(&mut buffer, "cut_hash", &cut.hash, 64);
+            line::text(&mut buffer, key!("segment"), &cut.segment.to_string(), 64);
+            line::number(&mut buffer, key!("cut_bytes"), cut.bytes);
+            line::text(&mut buffer, key!("cut_hash"), &cut.hash, 64);
             chain.put(&mut buffer, now)?;
         }
         if let Some(damage) = &recovery.damage {
             let mut buffer = begun("recovered", now);
-            line::text(&mut buffer, "segment", &damage.segment.to_string(), 64);
-            line::number(&mut buffer, "damaged_line", damage.line);
-            line::text(&mut buffer, "damage", damage.what, 256);
+            line::text(
+                &mut buffer,
+                key!("segment"),
+                &damage.segment.to_string(),
+                64,
+            );
+            line::number(&mut buffer, key!("damaged_line"), damage.line);
+            line::text(&mut buffer, key!("damage"), damage.what, 256);
             chain.put(&mut buffer, now)?;
         }
         recovery.next = chain.next;

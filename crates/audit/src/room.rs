@@ -24,6 +24,13 @@ pub struct Reservation {
     bytes: i64,
 }
 
+impl Reservation {
+    /// Whether it is large enough for a record of so many bytes.
+    pub(crate) fn is_for(&self, bytes: usize) -> bool {
+        self.bytes >= signed(bytes.min(MAX_LINE) as u64)
+    }
+}
+
 impl Room {
     /// Takes room, if there is enough.
     pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {

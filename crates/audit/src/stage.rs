@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 
 use jiff::Timestamp;
 
-use crate::room::Reservation;
 use crate::settle::{Settlement, Ticket};
 use crate::store::WriteError;
 
@@ -25,20 +24,17 @@ pub(crate) struct Stage {
 pub(crate) struct Bodies {
     bytes: Vec<u8>,
     ends: Vec<(usize, Timestamp)>,
-    /// Room for them, given back when they are written or lost.
-    rooms: Vec<Reservation>,
     /// The place of the last one among all that ever waited.
     last: u64,
 }
 
 impl Stage {
     /// Leaves the body of a line here.
-    pub(crate) fn leave(&self, body: &[u8], time: Timestamp, room: Reservation) -> Ticket {
+    pub(crate) fn leave(&self, body: &[u8], time: Timestamp) -> Ticket {
         let mut waiting = self.waiting();
         waiting.bytes.extend_from_slice(body);
         let end = waiting.bytes.len();
         waiting.ends.push((end, time));
-        waiting.rooms.push(room);
         waiting.last += 1;
         Ticket::staged(waiting.last)
     }
@@ -107,6 +103,5 @@ impl Bodies {
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        self.rooms.clear();
     }
 }

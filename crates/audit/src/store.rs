@@ -188,6 +188,17 @@ impl Store {
         self.core.make_room(bytes)
     }
 
+    /// The same with room that was held for a record which is settled by now: nothing but a look at
+    /// how much there is.
+    pub fn renew(&self, held: Reservation, bytes: usize) -> Result<Reservation, NoRoom> {
+        // What was written came out of the room that is free, as if nobody had held it.
+        if held.is_for(bytes) && self.core.pulse.is_good() && self.core.room.free() >= 0 {
+            return Ok(held);
+        }
+        drop(held);
+        self.reserve(bytes)
+    }
+
     /// Appends a record.
     ///
     /// With durability `written` and `synced` the operating system has it when this returns. If it
@@ -197,7 +208,13 @@ impl Store {
         reservation: Reservation,
         record: &Record<'_>,
     ) -> Result<Ticket, WriteError> {
-        let ticket = BUFFER.with_borrow_mut(|buffer| {
+        let ticket = self.append_now(record);
+        drop(reservation);
+        ticket
+    }
+
+    fn append_now(&self, record: &Record<'_>) -> Result<Ticket, WriteError> {
+        let place = BUFFER.with_borrow_mut(|buffer| {
             buffer.clear();
             buffer.resize(HEADROOM, 0);
             record.encode(buffer);
@@ -205,9 +222,7 @@ impl Store {
                 Durability::Written | Durability::Synced => self.core.put(buffer, record.time),
                 Durability::Queued => self.core.queue.push(&self.core.room, buffer, record.time),
             }
-        });
-        drop(reservation);
-        let place = ticket?;
+        })?;
         match self.core.durability {
             Durability::Written => {}
             Durability::Synced | Durability::Queued => self.keeper.wake(place),
@@ -217,20 +232,26 @@ impl Store {
 
     /// Appends a record that may be written together with others. With durability `written` the
     /// operating system has it when it is settled, or when anything is appended by
-    /// [`append`](Self::append); with the others there is no difference.
+    /// [`append`](Self::append); with the others there is no difference. Its room is to be held until
+    /// then.
     pub fn append_soon(
         &self,
-        reservation: Reservation,
+        _held: &Reservation,
         record: &Record<'_>,
     ) -> Result<Ticket, WriteError> {
         if self.core.durability != Durability::Written {
-            return self.append(reservation, record);
+            return self.append_now(record);
         }
         Ok(BUFFER.with_borrow_mut(|buffer| {
             buffer.clear();
             record.encode(buffer);
-            self.core.stage.leave(buffer, record.time, reservation)
+            self.core.stage.leave(buffer, record.time)
         }))
+    }
+
+    /// Writes what was left by [`append_soon`](Self::append_soon).
+    pub fn write_left(&self) {
+        self.core.write_staged(&mut self.core.chain());
     }
 
     /// Whether a record is kept as the durability promises. Wakes the caller when it is.
@@ -256,7 +277,7 @@ impl Store {
                 Poll::Pending
             }
             (TicketQueue::Stage, _) => {
-                core.write_staged(&mut core.chain());
+                self.write_left();
                 core.stage.outcome(*ticket, context)
             }
         }

@@ -386,6 +386,9 @@ impl Oversight {
 
     /// The server has completed a statement: follows what it did to the session.
     fn completed(&mut self, run: &mut Run, text: &Text, place: usize) {
+        if text.leaves_session {
+            return;
+        }
         let Some(statement) = text.analysis.facts.statements.get(place) else {
             return;
         };

@@ -122,7 +122,7 @@ impl SearchPath {
             self.unanswered.merge(&target);
             changed = true;
         }
-        if ends_transaction(statement) && self.seen != self.now {
+        if statement.ends_transaction() && self.seen != self.now {
             self.unanswered.merge(&self.seen);
             changed = true;
         }
@@ -168,16 +168,17 @@ impl SearchPath {
             // A transaction that nobody ended by a statement has been committed, or failed.
             let kept = match &self.reported {
                 // Changes are reported before ReadyForQuery.
-                Some(reported) => reported.clone(),
-                None if self.failed => self.seen.clone(),
-                None => self.session.clone(),
+                Some(reported) => reported,
+                None if self.failed => &self.seen,
+                None => &self.session,
             };
-            if self.now != kept {
+            if [&self.now, &self.session, &self.seen] != [kept; 3] {
+                let kept = kept.clone();
+                self.version += u64::from(self.now != kept);
                 self.now = kept.clone();
-                self.version += 1;
+                self.session = kept.clone();
+                self.seen = kept;
             }
-            self.session = kept.clone();
-            self.seen = kept;
         }
         self.failed = transaction == TransactionState::Failed;
         self.transaction = transaction;
@@ -270,10 +271,10 @@ impl SearchPath {
 
     /// Takes back what the end of a transaction takes back.
     fn follow_transaction(&mut self, statement: &Statement) -> bool {
-        let before = (self.now.clone(), self.session.clone());
-        if !ends_transaction(statement) {
+        if !statement.ends_transaction() {
             return false;
         }
+        let before = (self.now.clone(), self.session.clone());
         let is_committed =
             matches!(statement.kind(), Kind::Commit | Kind::PrepareTransaction) && !self.failed;
         if is_committed {
@@ -293,13 +294,6 @@ fn is_certain(statement: &Statement) -> bool {
 
 fn is_discard_all(statement: &Statement) -> bool {
     statement.kind() == Kind::Discard && statement.deallocates == Some(Deallocation::All)
-}
-
-fn ends_transaction(statement: &Statement) -> bool {
-    matches!(
-        statement.kind(),
-        Kind::Commit | Kind::PrepareTransaction | Kind::Rollback | Kind::RollbackTo
-    )
 }
 
 impl Paths {

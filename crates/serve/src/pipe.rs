@@ -169,6 +169,8 @@ impl Pipe {
         W: AsyncWrite + Unpin,
         I: Inspect,
     {
+        // Whether the reader has said that it wakes the task when more comes.
+        let mut waits = false;
         loop {
             if !self.hold {
                 ready!(self.poll_drain(cx, writer)).map_err(PipeError::Write)?;
@@ -192,21 +194,15 @@ impl Pipe {
                 self.buffer = None;
                 return Poll::Ready(Ok(ended));
             }
-            let waits = self.fill(cx, reader);
-            self.look(inspect).map_err(PipeError::Inspect)?;
-            if self.hold {
-                return Poll::Pending;
-            }
-            if !self.is_delivered() || self.wish == Wish::Rest {
-                continue;
-            }
-            if self.wish == Wish::Time {
-                return Poll::Pending;
-            }
-            if waits && self.read_ended.is_none() {
+            if waits {
                 if self.start == self.end {
                     self.buffer = None;
                 }
+                return Poll::Pending;
+            }
+            waits = self.fill(cx, reader);
+            self.look(inspect).map_err(PipeError::Inspect)?;
+            if self.hold || (self.wish == Wish::Time && self.is_delivered()) {
                 return Poll::Pending;
             }
         }

@@ -157,7 +157,7 @@ fn append(store: &Store) -> Result<Ticket, WriteError> {
 fn append_soon(store: &Store) -> Ticket {
     let room = Record::room(None, None, None);
     let reservation = eventually("room", || store.reserve(room).ok());
-    let ticket = store.append_soon(reservation, &record("too many sessions"));
+    let ticket = store.append_soon(&reservation, &record("too many sessions"));
     ticket.expect("it can be left")
 }
 

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use querycop_audit::{Health, Record, Store, StoreConfig, VerifyConfig, verify};
+use querycop_audit::{Health, Record, Reservation, Store, StoreConfig, VerifyConfig, verify};
 use querycop_testkit::wait::eventually;
 
 use crate::child::{self, TestChild};
-use crate::records::{append, record, session, statement};
+use crate::records::{append, decision, record, session, statement};
 
 /// Words that run a program where it may mount a file system for itself.
 const ALONE: &[&str] = &["unshare", "--mount", "--map-root-user"];
@@ -25,13 +25,33 @@ fn child_fills_its_disk() {
     assert!(mounted.expect("mount runs").success());
     let directory = Path::new(&directory);
     let (store, _) = Store::open(StoreConfig::new(directory.join("audit"))).expect("opens");
-    let (session, statement) = (session(), statement("SELECT"));
+    let (session, statement, decision) = (session(), statement("SELECT"), decision());
     let room = Record::room(Some(&session), Some(&statement), None);
     let mut records = 1;
-    let refused = loop {
+    // Two sessions keep the room of their last statement for the next, another takes it anew.
+    let mut kept = [const { None }; 2];
+    let refused = 'full: loop {
+        for kept in &mut kept {
+            let held: Option<Reservation> = kept.take();
+            let reservation = match held {
+                Some(held) => store.renew(held, room),
+                None => store.reserve(room),
+            };
+            let reservation = match reservation {
+                Ok(reservation) => reservation,
+                Err(refused) => break 'full refused,
+            };
+            let record = record(&session, &statement, &decision);
+            let _ticket = store
+                .append_soon(&reservation, &record)
+                .expect("what is reserved fits");
+            store.write_left();
+            records += 1;
+            *kept = Some(reservation);
+        }
         match store.reserve(room) {
             Ok(reservation) => {
-                let record = record(&session, &statement, &[]);
+                let record = record(&session, &statement, &decision);
                 let _ticket = store
                     .append(reservation, &record)
                     .expect("what is reserved fits");
@@ -40,6 +60,8 @@ fn child_fills_its_disk() {
             Err(refused) => break refused,
         }
     };
+    assert_eq!(store.stats().failed, 0);
+    drop(kept);
     assert!(records > 1000, "{records}");
     let cause = std::error::Error::source(&refused).expect("a cause");
     let cause = std::error::Error::source(cause).expect("the system's cause");

@@ -1,13 +1,12 @@
 //! Records for tests, and lines read back.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use querycop_audit::{
-    DecisionFields, Event, Outcome, Record, SegmentName, SessionFields, SessionFragment,
-    StatementFragment, Store, Ticket, Via, WriteError,
+    DecisionFields, DecisionFragment, Event, Outcome, Record, SegmentName, SessionFields,
+    SessionFragment, StatementFragment, Store, Ticket, Via, WriteError,
 };
 use querycop_policy::facts::{
     Action, Attributes, Columns, Effect, Filter, Kind, Name, Object, ObjectKind, Statement,
@@ -54,10 +53,20 @@ pub(crate) fn statement(text: &str) -> StatementFragment {
     StatementFragment::new(&statement, text, "00112233445566778899aabbccddeeff")
 }
 
+pub(crate) fn decision() -> DecisionFragment {
+    DecisionFragment::new(&DecisionFields {
+        verdict: "allow",
+        rule: "default",
+        marks: &[],
+        risk: "low",
+        policy: "0011223344556677",
+    })
+}
+
 pub(crate) fn record<'a>(
     session: &'a SessionFragment,
     statement: &'a StatementFragment,
-    marks: &'a [Arc<str>],
+    decision: &'a DecisionFragment,
 ) -> Record<'a> {
     Record {
         time: Timestamp::now(),
@@ -67,13 +76,7 @@ pub(crate) fn record<'a>(
             via: Via::Query,
             statement: Some(statement),
             raw_text: None,
-            decision: Some(DecisionFields {
-                verdict: "allow",
-                rule: "default",
-                marks,
-                risk: "low",
-                policy: "0011223344556677",
-            }),
+            decision: Some(decision),
             outcome: Outcome::Completed {
                 tag: "UPDATE 1",
                 rows: 0,
@@ -89,7 +92,7 @@ pub(crate) fn append(store: &Store, text: &str) -> Result<Ticket, WriteError> {
     let (session, statement) = (session(), statement(text));
     let room = Record::room(Some(&session), Some(&statement), None);
     let reservation = store.reserve(room).expect("there is room");
-    store.append(reservation, &record(&session, &statement, &[]))
+    store.append(reservation, &record(&session, &statement, &decision()))
 }
 
 /// All lines of all segments.

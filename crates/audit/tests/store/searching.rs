@@ -11,8 +11,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 use querycop_audit::{
-    DecisionFields, Entry, Event, Filter, Follower, INDEX_FILE, Index, Outcome, Record,
-    SegmentName, SessionFields, SessionFragment, State, StatementFragment, Store, StoreConfig, Via,
+    DecisionFields, DecisionFragment, Entry, Event, Filter, Follower, INDEX_FILE, Index, Outcome,
+    Record, SegmentName, SessionFields, SessionFragment, State, StatementFragment, Store,
+    StoreConfig, Via,
 };
 use querycop_policy::facts::{
     Action, Attributes, Columns, Effect, Kind, Name, Object, ObjectKind, Statement,
@@ -79,6 +80,13 @@ fn write(directory: &Path, records: usize) {
         });
         let fragment = statement(index / 3);
         let is_denied = index.is_multiple_of(5);
+        let decision = DecisionFragment::new(&DecisionFields {
+            verdict: if is_denied { "deny" } else { "allow" },
+            rule: RULES[index % 2],
+            marks: if index.is_multiple_of(7) { &marks } else { &[] },
+            risk: "low",
+            policy: "00",
+        });
         let late = i64::try_from(index * 13 % 40).expect("small");
         let seconds = i64::try_from(index).expect("small") - late;
         let record = Record {
@@ -95,13 +103,7 @@ fn write(directory: &Path, records: usize) {
                     via: Via::Query,
                     statement: Some(&fragment),
                     raw_text: None,
-                    decision: Some(DecisionFields {
-                        verdict: if is_denied { "deny" } else { "allow" },
-                        rule: RULES[index % 2],
-                        marks: if index.is_multiple_of(7) { &marks } else { &[] },
-                        risk: "low",
-                        policy: "00",
-                    }),
+                    decision: Some(&decision),
                     outcome: if is_denied {
                         Outcome::Denied { sqlstate: "42501" }
                     } else if index.is_multiple_of(4) {

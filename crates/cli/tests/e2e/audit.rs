@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use querycop_audit::{
-    DecisionFields, Event, Outcome, Record, SessionFields, SessionFragment, SigningKey,
-    StatementFragment, Store, StoreConfig, Via,
+    DecisionFields, DecisionFragment, Event, Outcome, Record, SessionFields, SessionFragment,
+    SigningKey, StatementFragment, Store, StoreConfig, Via,
 };
 use querycop_policy::facts::{
     Action, Attributes, Columns, Effect, Kind, Name, Object, ObjectKind, Statement,
@@ -110,6 +110,13 @@ fn append(store: &Store, number: u64) {
     let text = format!("SELECT \"a\u{1b}b\" FROM hr.salaries WHERE c{number}, = ?");
     let statement = StatementFragment::new(&facts, &text, "00aa");
     let is_denied = user == "bob";
+    let decision = DecisionFragment::new(&DecisionFields {
+        verdict: if is_denied { "deny" } else { "allow" },
+        rule: if is_denied { "no-salaries" } else { "default" },
+        marks: &[],
+        risk: "low",
+        policy: "00",
+    });
     let record = Record {
         time: jiff::Timestamp::now(),
         session: Some(&session),
@@ -118,13 +125,7 @@ fn append(store: &Store, number: u64) {
             via: Via::Query,
             statement: Some(&statement),
             raw_text: None,
-            decision: Some(DecisionFields {
-                verdict: if is_denied { "deny" } else { "allow" },
-                rule: if is_denied { "no-salaries" } else { "default" },
-                marks: &[],
-                risk: "low",
-                policy: "00",
-            }),
+            decision: Some(&decision),
             outcome: if is_denied {
                 Outcome::Denied { sqlstate: "42501" }
             } else {

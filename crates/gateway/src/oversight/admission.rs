@@ -22,7 +22,7 @@ const TEXTS_AT_HAND: usize = 128;
 impl Oversight {
     /// The analysis of a text, or `None` while it has to wait.
     pub(super) fn analysis(&mut self, text: &[u8], cx: &mut Context<'_>) -> Option<Arc<Analysis>> {
-        let analyzer = Arc::clone(self.shared.governance.analyzer());
+        let analyzer = self.shared.governance.analyzer();
         if self.lexer_in_doubt {
             match self.queue.end() {
                 End::Nothing => self.lexer_in_doubt = self.lexer_changed,
@@ -43,6 +43,7 @@ impl Oversight {
         if let Some(analysis) = analyzer.analyze_at_once(text, self.lexer) {
             return Some(analysis);
         }
+        let analyzer = Arc::clone(analyzer);
         let (text, lexer) = (text.to_vec(), self.lexer);
         let mut analyzing = Box::pin(async move { analyzer.analyze(&text, lexer).await });
         match analyzing.as_mut().poll(cx) {
@@ -121,7 +122,7 @@ impl Oversight {
         } else if let Err(why) = self.throttled(&mut run) {
             run.refused = Some(Refused { why, place: 0 });
         }
-        if let Some(recorder) = &self.recorder
+        if let Some(recorder) = &mut self.recorder
             && recorder.reserve(&mut run).is_err()
         {
             run.refused = Some(Refused {
@@ -158,9 +159,10 @@ impl Oversight {
         if run.refused.is_some() || self.queue.skips() {
             return;
         }
-        let Some(text) = run.text.clone() else {
+        let Some(text) = run.text.as_ref().filter(|text| !text.leaves_session) else {
             return;
         };
+        let text = Arc::clone(text);
         for (place, statement) in text.analysis.facts.statements.iter().enumerate() {
             let Some(preparation) = &statement.prepares else {
                 continue;
@@ -190,6 +192,9 @@ impl Oversight {
     }
 
     pub(super) fn doubt_lexer(&mut self, text: &Text) {
+        if text.leaves_session {
+            return;
+        }
         let statements = &text.analysis.facts.statements;
         self.lexer_in_doubt |= statements.iter().any(|one| {
             let prepared = one.prepares.iter().map(|preparation| &preparation.body);

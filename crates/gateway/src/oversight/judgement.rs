@@ -1,11 +1,12 @@
 //! What the policy says of a text, for one session.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use hashbrown::HashMap;
 use jiff::Timestamp;
+use querycop_audit::{DecisionFields, DecisionFragment};
 use querycop_policy::facts::{Effect, PreparedStatements, Resolved, Statement};
 use querycop_policy::{
     Catalog, Decision, Denial, Policy, Principal, Reuse, Scope, SearchPath, Situation,
@@ -26,7 +27,9 @@ pub(super) struct Judgement {
     /// Of each statement.
     pub(super) decisions: Vec<Decision>,
     /// The hash of the policy.
-    pub(super) policy: Arc<str>,
+    policy: Arc<str>,
+    /// What is recorded of each, once that was asked for.
+    fragments: OnceLock<Box<[DecisionFragment]>>,
 }
 
 /// Judges texts by the policy that is in force.
@@ -115,10 +118,7 @@ impl Judge {
             }
         }
         let reuse = decisions.iter().map(|one| one.reuse).max();
-        let judgement = Arc::new(Judgement {
-            decisions,
-            policy: Arc::clone(&current.hash),
-        });
+        let judgement = Arc::new(Judgement::new(decisions, Arc::clone(&current.hash)));
         // What EXECUTE runs can be another statement next time.
         if !executes && reuse != Some(Reuse::Moment) {
             let remembered = Remembered {
@@ -157,10 +157,10 @@ impl Judge {
             now: Timestamp::now(),
             transaction: self.transaction,
         };
-        Some(Arc::new(Judgement {
-            decisions: vec![decide(&current.scope, &situation)],
-            policy: Arc::clone(&current.hash),
-        }))
+        Some(Arc::new(Judgement::new(
+            vec![decide(&current.scope, &situation)],
+            Arc::clone(&current.hash),
+        )))
     }
 
     /// Whether there is a policy.
@@ -216,6 +216,14 @@ impl Current {
 }
 
 impl Judgement {
+    fn new(decisions: Vec<Decision>, policy: Arc<str>) -> Self {
+        Self {
+            decisions,
+            policy,
+            fragments: OnceLock::new(),
+        }
+    }
+
     /// What holds where nobody knows which of two it will be: the later one's decisions, under the
     /// limits of both. Neither may be a denial.
     pub(super) fn strictest(one: Option<Arc<Self>>, other: Option<Arc<Self>>) -> Option<Arc<Self>> {
@@ -229,14 +237,31 @@ impl Judgement {
                 decision.limits.tighten(&earlier.limits);
             }
         }
-        let policy = Arc::clone(&other.policy);
-        Some(Arc::new(Self { decisions, policy }))
+        Some(Arc::new(Self::new(decisions, Arc::clone(&other.policy))))
     }
 
     /// Of the statement at a place. A server may answer more often than the text has statements, where
     /// it is unparsed: then the last one's.
     pub(super) fn decision(&self, place: usize) -> Option<&Decision> {
         self.decisions.get(place).or(self.decisions.last())
+    }
+
+    /// What is recorded of the decision on the statement at a place.
+    pub(super) fn fragment(&self, place: usize) -> Option<&DecisionFragment> {
+        let fragments = self.fragments.get_or_init(|| {
+            let decisions = self.decisions.iter();
+            let encoded = decisions.map(|decision| {
+                DecisionFragment::new(&DecisionFields {
+                    verdict: decision.verdict.as_str(),
+                    rule: &decision.rule,
+                    marks: &decision.marks,
+                    risk: decision.risk.as_str(),
+                    policy: &self.policy,
+                })
+            });
+            encoded.collect()
+        });
+        fragments.get(place).or(fragments.last())
     }
 
     /// The first statement that is denied.

@@ -18,6 +18,8 @@ const MAX_CANDIDATES: usize = 64;
 /// Names of one kind.
 #[derive(Debug)]
 pub(super) struct Names<T> {
+    /// What has no name is used most, and stays where it is.
+    unnamed: Named<T>,
     by_name: HashMap<Box<[u8]>, Named<T>>,
 }
 
@@ -64,6 +66,7 @@ pub(super) enum Sole<T> {
 impl<T> Names<T> {
     pub(super) fn new() -> Self {
         Self {
+            unnamed: Named::default(),
             by_name: HashMap::new(),
         }
     }
@@ -99,7 +102,7 @@ impl<T> Names<T> {
 
     /// What will become of the name as it was given in this batch.
     pub(super) fn fate(&self, name: &[u8], batch: u64) -> Fate {
-        let named = self.by_name.get(significant(name));
+        let named = self.get(name);
         let latest = named.and_then(|named| named.latest.as_ref());
         latest
             .filter(|latest| latest.batch == batch)
@@ -108,8 +111,7 @@ impl<T> Names<T> {
 
     /// Whether a client may give this name again before the server has answered.
     pub(super) fn has_room(&self, name: &[u8]) -> bool {
-        self.by_name
-            .get(significant(name))
+        self.get(name)
             .is_none_or(|named| named.sent.len() < MAX_CANDIDATES)
     }
 
@@ -127,18 +129,18 @@ impl<T> Names<T> {
 
     /// Notes that the server has forgotten a name.
     pub(super) fn closed(&mut self, name: &[u8]) {
-        let key = significant(name);
-        let Some(named) = self.by_name.get_mut(key) else {
+        let Some(named) = self.get_mut(name) else {
             return;
         };
         named.confirmed = None;
         if named.unanswered == 0 {
-            self.by_name.remove(key);
+            self.by_name.remove(significant(name));
         }
     }
 
     /// Notes that the server has forgotten all names.
     pub(super) fn all_closed(&mut self) {
+        self.unnamed.confirmed = None;
         self.by_name.retain(|_, named| {
             named.confirmed = None;
             named.unanswered > 0
@@ -147,14 +149,12 @@ impl<T> Names<T> {
 
     /// What the name stands for by now.
     pub(super) fn exact(&self, name: &[u8]) -> Option<&Arc<T>> {
-        self.by_name
-            .get(significant(name))
-            .and_then(|named| named.confirmed.as_ref())
+        self.get(name).and_then(|named| named.confirmed.as_ref())
     }
 
     /// All that the name may stand for when the server comes to a message of this batch.
     pub(super) fn candidates(&self, name: &[u8], batch: u64) -> impl Iterator<Item = &Arc<T>> {
-        let named = self.by_name.get(significant(name));
+        let named = self.get(name);
         let only = named.and_then(|named| match &named.latest {
             Some(latest) if latest.batch == batch => Some(&latest.thing),
             _ => None,
@@ -178,12 +178,11 @@ impl<T> Names<T> {
     /// How many names there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.by_name.len()
+        self.by_name.len() + usize::from(self.unnamed.stands_for_something())
     }
 
     fn answered(&mut self, name: &[u8]) {
-        let key = significant(name);
-        let Some(named) = self.by_name.get_mut(key) else {
+        let Some(named) = self.get_mut(name) else {
             return;
         };
         named.unanswered = named.unanswered.saturating_sub(1);
@@ -193,13 +192,36 @@ impl<T> Names<T> {
         named.sent.clear();
         named.latest = None;
         if named.confirmed.is_none() {
-            self.by_name.remove(key);
+            self.by_name.remove(significant(name));
         }
     }
 
     fn entry(&mut self, name: &[u8]) -> &mut Named<T> {
-        // The unnamed one's key takes no memory.
+        if name.is_empty() {
+            return &mut self.unnamed;
+        }
         self.by_name.entry(significant(name).into()).or_default()
+    }
+
+    fn get(&self, name: &[u8]) -> Option<&Named<T>> {
+        if name.is_empty() {
+            return Some(&self.unnamed);
+        }
+        self.by_name.get(significant(name))
+    }
+
+    fn get_mut(&mut self, name: &[u8]) -> Option<&mut Named<T>> {
+        if name.is_empty() {
+            return Some(&mut self.unnamed);
+        }
+        self.by_name.get_mut(significant(name))
+    }
+}
+
+#[cfg(test)]
+impl<T> Named<T> {
+    fn stands_for_something(&self) -> bool {
+        self.confirmed.is_some() || self.unanswered > 0
     }
 }
 

@@ -5,17 +5,14 @@ use std::task::{Context, Poll, ready};
 
 use jiff::Timestamp;
 use querycop_audit::{
-    DecisionFields, Event, MAX_LINE, NoRoom, Outcome, Record, Reservation, SessionFragment, Store,
-    Ticket, WriteError,
+    Event, MAX_LINE, NoRoom, Outcome, Record, Reservation, SessionFragment, Store, Ticket,
+    WriteError,
 };
 use querycop_policy::AuditText;
 use tokio::time::Instant;
 
 use super::run::Run;
 use super::text::Text;
-
-/// How a record comes into the store: at once, or soon, together with others.
-type Append = fn(&Store, Reservation, &Record<'_>) -> Result<Ticket, WriteError>;
 
 /// Writes a session's records.
 #[derive(Debug)]
@@ -26,6 +23,10 @@ pub(super) struct Recorder {
     number: u64,
     /// The last record that may not be kept yet as the durability promises.
     unsettled: Option<Ticket>,
+    /// Room of the records up to that one, which may have to be written yet.
+    held: Vec<Reservation>,
+    /// Room of the last statement, for the next.
+    kept: Option<Reservation>,
     /// Room for the record of the session's end.
     room_for_end: Option<Reservation>,
     began: Instant,
@@ -54,12 +55,14 @@ impl Recorder {
             session,
             number: 0,
             unsettled: None,
+            held: Vec::new(),
+            kept: None,
             room_for_end,
             began: Instant::now(),
             statements: 0,
             denied: 0,
         };
-        recorder.append(Store::append, room, Timestamp::now(), Event::SessionBegan)?;
+        recorder.append(room, Event::SessionBegan)?;
         Ok(recorder)
     }
 
@@ -83,7 +86,7 @@ impl Recorder {
     }
 
     /// Room for the records of a run, before it goes to the server.
-    pub(super) fn reserve(&self, run: &mut Run) -> Result<(), NoRoom> {
+    pub(super) fn reserve(&mut self, run: &mut Run) -> Result<(), NoRoom> {
         let Some(text) = run.text.clone() else {
             // What an Execute runs may turn out only when it is answered.
             run.room.add(self.store.reserve(MAX_LINE)?);
@@ -111,27 +114,28 @@ impl Recorder {
             None => self.spare(text, place)?,
         };
         let judgement = run.judgement.as_deref();
-        let decision =
-            judgement.and_then(|judgement| Some((judgement.decision(place)?, &*judgement.policy)));
-        let keeps_raw =
-            decision.and_then(|(decision, _)| decision.text) != Some(AuditText::Redacted);
+        let decision = judgement.and_then(|judgement| judgement.decision(place));
+        let keeps_raw = decision.and_then(|decision| decision.text) != Some(AuditText::Redacted);
         let event = Event::Statement {
             via: run.via,
             statement: text.and_then(|text| text.fragment(place)),
             raw_text: text.and_then(Text::raw).filter(|_| keeps_raw),
-            decision: decision.map(|(decision, policy)| DecisionFields {
-                verdict: decision.verdict.as_str(),
-                rule: &decision.rule,
-                marks: &decision.marks,
-                risk: decision.risk.as_str(),
-                policy,
-            }),
+            decision: judgement.and_then(|judgement| judgement.fragment(place)),
             outcome,
             bytes: run.bytes,
             duration: run.began.elapsed(),
         };
         // Before the client hears of it, it is asked whether all is settled.
-        self.append(Store::append_soon, room, run.time, event)
+        self.number += 1;
+        let record = Record {
+            time: run.time,
+            session: Some(&self.session),
+            number: self.number,
+            event,
+        };
+        self.unsettled = Some(self.store.append_soon(&room, &record)?);
+        self.held.push(room);
+        Ok(())
     }
 
     /// Records the session's end.
@@ -152,7 +156,7 @@ impl Recorder {
             denied: self.denied,
             duration: self.began.elapsed(),
         };
-        self.append(Store::append, room, Timestamp::now(), event)
+        self.append(room, event)
     }
 
     /// Whether all records are kept as the durability promises.
@@ -160,33 +164,41 @@ impl Recorder {
         if let Some(ticket) = &mut self.unsettled {
             ready!(self.store.poll_settled(ticket, cx))?;
             self.unsettled = None;
+            self.kept = self.held.pop().or(self.kept.take());
+            self.held.clear();
         }
         Poll::Ready(Ok(()))
     }
 
-    fn spare(&self, text: Option<&Text>, place: usize) -> Result<Reservation, NoRoom> {
+    fn spare(&mut self, text: Option<&Text>, place: usize) -> Result<Reservation, NoRoom> {
         let fragment = text.and_then(|text| text.fragment(place));
         let raw = text.and_then(Text::raw);
-        self.store
-            .reserve(Record::room(Some(&self.session), fragment, raw))
+        let bytes = Record::room(Some(&self.session), fragment, raw);
+        match self.kept.take() {
+            Some(kept) => self.store.renew(kept, bytes),
+            None => self.store.reserve(bytes),
+        }
     }
 
-    fn append(
-        &mut self,
-        how: Append,
-        room: Reservation,
-        time: Timestamp,
-        event: Event<'_>,
-    ) -> Result<(), Unrecorded> {
+    fn append(&mut self, room: Reservation, event: Event<'_>) -> Result<(), Unrecorded> {
         self.number += 1;
         let record = Record {
-            time,
+            time: Timestamp::now(),
             session: Some(&self.session),
             number: self.number,
             event,
         };
-        self.unsettled = Some(how(&self.store, room, &record)?);
+        self.unsettled = Some(self.store.append(room, &record)?);
         Ok(())
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // The room that is given back now is to be theirs.
+        if !self.held.is_empty() {
+            self.store.write_left();
+        }
     }
 }
 

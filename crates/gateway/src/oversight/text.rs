@@ -10,6 +10,9 @@ use querycop_sql::Analysis;
 #[derive(Debug)]
 pub(super) struct Text {
     pub(super) analysis: Arc<Analysis>,
+    /// Whether none of its statements changes anything in the session, so that nothing of that kind
+    /// has to be followed.
+    pub(super) leaves_session: bool,
     /// One for each statement; `None` without an audit.
     fragments: Option<Arc<Fragments>>,
     /// The client's own bytes, where they are to be recorded.
@@ -32,8 +35,11 @@ impl Text {
     pub(super) fn new(analysis: Arc<Analysis>, bytes: &[u8], recorded: Recorded) -> Self {
         let fragments = (recorded != Recorded::No).then(|| Fragments::of(&analysis));
         let raw = (recorded == Recorded::Raw && may_be_kept(&analysis)).then(|| bytes.into());
+        let mut statements = analysis.facts.statements.iter();
+        let leaves_session = statements.all(|statement| statement.leaves_session());
         Self {
             analysis,
+            leaves_session,
             fragments,
             raw,
         }

@@ -128,6 +128,24 @@ impl Statement {
         self.kinds.first().copied().unwrap_or(Kind::Unparsed)
     }
 
+    /// Whether it is the end of a transaction, or of a part of one.
+    pub fn ends_transaction(&self) -> bool {
+        matches!(
+            self.kind(),
+            Kind::Commit | Kind::PrepareTransaction | Kind::Rollback | Kind::RollbackTo
+        )
+    }
+
+    /// Whether the session is afterwards as it was before: it changes no setting, neither prepares
+    /// nor forgets anything, runs nothing that was prepared, and ends no transaction.
+    pub fn leaves_session(&self) -> bool {
+        self.settings.is_empty()
+            && self.prepares.is_none()
+            && self.executes.is_empty()
+            && self.deallocates.is_none()
+            && !self.ends_transaction()
+    }
+
     /// Whether it has a trait.
     pub fn has(&self, feature: Feature) -> bool {
         self.features.contains(feature)
