@@ -89,7 +89,7 @@ pub(crate) enum Condition {
     Whole,
     /// A part of a line: to be cut before anything is written.
     Torn,
-    /// The disk didn't take what was written: nothing may follow in this segment.
+    /// The disk didn't take what was written, or the file is gone: nothing may follow in this segment.
     Abandoned,
 }
 
@@ -262,13 +262,31 @@ impl Chain {
         Ok(())
     }
 
+    /// Looks whether the segment is still where it was; if not, nothing may follow in it.
+    pub(crate) fn look(&mut self) -> Result<(), WriteError> {
+        let segment = &mut self.segment;
+        // What can't be told by now may be told the next time.
+        if segment.condition != Condition::Abandoned && matches!(segment.file.has_name(), Ok(false))
+        {
+            segment.condition = Condition::Abandoned;
+            let segment = segment.name;
+            return Err(WriteError::Removed { segment });
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the segment can be written to, or begins another.
+    pub(crate) fn go_on(&mut self, time: Timestamp) -> Result<(), WriteError> {
+        match self.segment.condition {
+            Condition::Abandoned => self.rotate(time),
+            Condition::Torn => self.repair(),
+            Condition::Whole => Ok(()),
+        }
+    }
+
     /// Makes sure that a whole line can be written where the last one ends.
     fn make_ready(&mut self, bytes: u64, time: Timestamp) -> Result<(), WriteError> {
-        match self.segment.condition {
-            Condition::Abandoned => return self.rotate(time),
-            Condition::Torn => self.repair()?,
-            Condition::Whole => {}
-        }
+        self.go_on(time)?;
         let segment = &self.segment;
         let age = time.duration_since(segment.began);
         let is_old = age.unsigned_abs() >= self.place.segment_age && age.is_positive();

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub(crate) trait SegmentFile: Send + Sync + std::fmt::Debug {
     fn allocate(&self, from: u64, bytes: u64) -> io::Result<()>;
     /// Makes what was written last.
     fn sync(&self) -> io::Result<()>;
+    /// Whether it has a name yet: what is written to a file without one is lost with the process.
+    fn has_name(&self) -> io::Result<bool>;
 }
 
 /// The system's.
@@ -84,5 +86,9 @@ impl SegmentFile for File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn has_name(&self) -> io::Result<bool> {
+        Ok(self.metadata()?.nlink() > 0)
     }
 }

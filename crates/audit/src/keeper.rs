@@ -49,6 +49,9 @@ struct Work {
 /// How long a record of the queue that can't be written waits for the next try.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether the segment is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
 impl Keeper {
     pub(crate) fn start(core: Arc<Core>, interval: Duration) -> Result<Self, OpenError> {
         let call = Arc::new(Call::default());
@@ -125,22 +128,26 @@ enum Closing {
 
 impl Work {
     fn run(mut self) {
+        let mut look_at = later(LOOK);
         loop {
-            let (place, closing) = self.call.wait(self.done, self.checkpoint_at);
+            let until = self.checkpoint_at.min(look_at);
+            let (place, closing) = self.call.wait(self.done, until);
+            if closing == Closing::No && is_due(look_at, LOOK) {
+                look_at = later(LOOK);
+                self.look();
+            }
+            let has_news = place > self.done;
             self.done = place;
             if closing == Closing::Yes {
                 self.core.queue.close();
             }
             self.empty_queue(closing);
             let now = Timestamp::now();
-            let left = now.duration_until(self.checkpoint_at);
-            // A clock that was set back would put the next checkpoint off.
-            let is_due = !left.is_positive() || left.unsigned_abs() > self.interval;
-            if is_due || closing == Closing::Yes {
+            if is_due(self.checkpoint_at, self.interval) || closing == Closing::Yes {
                 self.checkpoint_at = later(self.interval);
                 self.checkpoint(now);
                 self.sync();
-            } else if self.core.durability == Durability::Synced {
+            } else if has_news && self.core.durability == Durability::Synced {
                 self.sync();
             }
             if closing == Closing::Yes {
@@ -149,6 +156,14 @@ impl Work {
                 chain.finish();
                 return;
             }
+        }
+    }
+
+    /// Sees to it that a segment that is gone is found out also while nothing is written.
+    fn look(&self) {
+        let looked = self.core.chain().look();
+        if let Err(error) = looked {
+            self.core.failed(&error);
         }
     }
 
@@ -260,6 +275,13 @@ impl Call {
             Closing::No
         }
     }
+}
+
+/// Whether the time has come for what is done at intervals. A clock that was set back would put it
+/// off.
+fn is_due(at: Timestamp, interval: Duration) -> bool {
+    let left = Timestamp::now().duration_until(at);
+    !left.is_positive() || left.unsigned_abs() > interval
 }
 
 fn later(interval: Duration) -> Timestamp {

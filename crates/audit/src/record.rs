@@ -91,6 +91,8 @@ pub enum Via {
     Query,
     /// Parse: prepared, not run.
     Parse,
+    /// Bind: denied before it could be run.
+    Bind,
     /// Execute: what was parsed is run.
     Execute,
     /// `FunctionCall`.
@@ -135,6 +137,7 @@ impl Via {
     pub const ALL: &'static [Self] = &[
         Self::Query,
         Self::Parse,
+        Self::Bind,
         Self::Execute,
         Self::FunctionCall,
         Self::Sync,
@@ -145,6 +148,7 @@ impl Via {
         match self {
             Self::Query => "query",
             Self::Parse => "parse",
+            Self::Bind => "bind",
             Self::Execute => "execute",
             Self::FunctionCall => "function_call",
             Self::Sync => "sync",

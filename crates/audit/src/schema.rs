@@ -90,7 +90,7 @@ pub const SCHEMA: &[Field] = &[
     text(
         "via",
         STATEMENT,
-        "The message of the protocol: query, parse, execute, function_call; sync for a commit that failed.",
+        "The message of the protocol: query, parse, execute, function_call; bind for what was denied before it could be run; sync for a commit that failed.",
     ),
     text("kind", STATEMENT, "The kind of the statement."),
     list(

@@ -108,6 +108,12 @@ pub enum WriteError {
         #[source]
         source: io::Error,
     },
+    /// Somebody has removed the file that is written to, or the directory that it was in.
+    #[error("{segment} was removed")]
+    Removed {
+        /// Which one.
+        segment: SegmentName,
+    },
     /// A part of a line can't be taken back, so that nothing may be written after it.
     #[error("half a record can't be cut from the end of {segment}")]
     Repair {
@@ -383,7 +389,8 @@ impl Core {
             return Err(self.refuse(None));
         }
         let mut chain = self.chain();
-        let outcome = chain.hold(bytes);
+        let outcome = chain.go_on(Timestamp::now());
+        let outcome = outcome.and_then(|()| chain.hold(bytes));
         let outcome = outcome.and_then(|reservation| {
             self.report_failures(&mut chain)?;
             Ok(reservation)

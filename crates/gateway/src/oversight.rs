@@ -29,7 +29,7 @@ use std::sync::{Arc, Weak};
 use hashbrown::HashMap;
 use querycop_audit::Outcome;
 use querycop_policy::facts::{
-    Action, Attributes, Columns, Deallocation, Effect, Object, ObjectKind, Statement,
+    Action, Attributes, Columns, CursorUse, Deallocation, Effect, Object, ObjectKind, Statement,
 };
 use querycop_sql::{Analysis, LexerSettings};
 use querycop_wire::frame::FrameError;
@@ -41,7 +41,7 @@ use judgement::{Judge, Judgement, denial_of};
 use names::Names;
 use recorder::{Recorder, Recording};
 use refused::{Reached, Why};
-use run::Run;
+use run::{Prepared, Run};
 use text::Text;
 
 use crate::refusal::Refusal;
@@ -64,6 +64,7 @@ pub(crate) struct Oversight {
     queue: Queue,
     /// Prepared statements, of Parse and of PREPARE: they share their names.
     prepared: Names<Text>,
+    /// Portals, of Bind and of DECLARE: they share theirs.
     portals: Names<Text>,
     /// Counts Syncs and simple queries: what is sent between two of them stands or falls together.
     batch: u64,
@@ -329,9 +330,13 @@ impl Oversight {
                 }
                 Ok(())
             }
-            Expected::Bind { portal, bound } => {
+            Expected::Bind {
+                portal,
+                bound,
+                refused,
+            } => {
                 self.not_bound(&portal, &bound);
-                Ok(())
+                refused.map_or(Ok(()), |run| self.record_rest(*run, outcome))
             }
             Expected::Execute { run, .. } | Expected::Query(run) | Expected::FunctionCall(run) => {
                 self.record_rest(run, outcome)
@@ -356,7 +361,15 @@ impl Oversight {
     /// What the SQL of a run was to prepare and has not does not come about any more.
     fn not_prepared(&mut self, run: &mut Run) {
         for preparing in run.prepares.drain(..) {
-            self.prepared.failed(preparing.name.as_bytes());
+            self.names_of(preparing.what)
+                .failed(preparing.name.as_bytes());
+        }
+    }
+
+    fn names_of(&mut self, what: Prepared) -> &mut Names<Text> {
+        match what {
+            Prepared::Statement => &mut self.prepared,
+            Prepared::Cursor => &mut self.portals,
         }
     }
 
@@ -392,23 +405,25 @@ impl Oversight {
         let Some(statement) = text.analysis.facts.statements.get(place) else {
             return;
         };
-        self.judge.search_path.completed(statement);
-        for name in &statement.executes {
-            if let Some(executed) = self.prepared.exact(name.as_bytes()) {
-                for statement in &executed.analysis.facts.statements {
-                    self.judge.search_path.completed(statement);
-                }
-            }
+        // What is held runs before the commit.
+        for executed in self.may_execute(statement) {
+            self.judge.search_path.completed(&executed);
         }
+        self.judge.search_path.completed(statement);
         if let Some(at) = run.prepares.iter().position(|one| one.place == place) {
             let preparing = run.prepares.swap_remove(at);
-            self.prepared
+            self.names_of(preparing.what)
                 .confirmed(preparing.name.as_bytes(), &preparing.text);
         }
         match &statement.deallocates {
             Some(Deallocation::One(name)) => self.prepared.closed(name.as_bytes()),
-            Some(Deallocation::All) => self.prepared.all_closed(),
+            Some(Deallocation::All) => self.prepared.all_closed(|_| false),
             None => {}
+        }
+        match &statement.cursor {
+            Some(CursorUse::Close(name)) => self.portals.closed(name.as_bytes()),
+            Some(CursorUse::CloseAll) => self.portals.all_closed(|_| false),
+            Some(CursorUse::Declare { .. } | CursorUse::Fetch(_)) | None => {}
         }
     }
 }

@@ -25,5 +25,7 @@ pub use name::{Name, Resolution};
 pub use object::{Object, ObjectKind};
 pub use prepared::{PreparedStatements, Resolved};
 pub use setting::{SettingChange, SettingScope, SettingValue};
-pub use statement::{Deallocation, Facts, PossibleCall, Preparation, Statement, Unreadable, Via};
+pub use statement::{
+    CursorUse, Deallocation, Facts, PossibleCall, Preparation, Statement, Unreadable, Via,
+};
 pub use subtype::SUBTYPES;

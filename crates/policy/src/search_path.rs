@@ -4,7 +4,7 @@ mod value;
 
 use std::sync::Arc;
 
-use crate::facts::{Deallocation, Kind, SettingChange, SettingScope, SettingValue, Statement};
+use crate::facts::{Kind, SettingChange, SettingScope, SettingValue, Statement};
 use crate::situation::TransactionState;
 
 pub(crate) use value::{Entry, Path};
@@ -21,14 +21,19 @@ pub(crate) use value::{Entry, Path};
 pub struct SearchPath {
     /// What a session goes back to on RESET.
     initial: Paths,
-    /// What may hold when the next statement runs, not counting what is not answered yet.
+    /// What may hold after all that the server has answered.
     now: Paths,
     /// What holds when what is local to the transaction has ended.
     session: Paths,
-    /// All that held since the transaction began: an error or ROLLBACK may take it back to any.
+    /// What held when the transaction began: an error or ROLLBACK takes it back to that.
+    begun: Paths,
+    /// All that held since: ROLLBACK TO may take it back to any.
     seen: Paths,
-    /// What was sent and not answered yet.
-    unanswered: Paths,
+    /// All that may hold for a statement that is sent: what held when nothing was on its way, and all
+    /// that was sent since may have changed it to, or may have taken it back to. Nothing is left out
+    /// before all is answered: until then an error, a Sync or a commit can still take back what a
+    /// statement has changed.
+    possible: Paths,
     /// The state of the transaction at the last `ReadyForQuery`.
     transaction: TransactionState,
     /// Whether an error has been seen since.
@@ -92,8 +97,9 @@ impl SearchPath {
             initial: paths.clone(),
             now: paths.clone(),
             session: paths.clone(),
-            seen: paths,
-            unanswered: Paths::default(),
+            begun: paths.clone(),
+            seen: paths.clone(),
+            possible: paths,
             transaction: TransactionState::Idle,
             failed: false,
             reported: None,
@@ -110,6 +116,7 @@ impl SearchPath {
         }
         self.reported = Some(path.clone());
         self.seen.merge(&path);
+        self.possible.merge(&path);
         self.session = path.clone();
         self.now = path;
         self.version += 1;
@@ -119,11 +126,12 @@ impl SearchPath {
     pub fn may_change(&mut self, statement: &Statement) {
         let mut changed = self.follow_role(statement);
         for (target, _) in self.targets(statement) {
-            self.unanswered.merge(&target);
+            self.possible.merge(&target);
             changed = true;
         }
-        if statement.ends_transaction() && self.seen != self.now {
-            self.unanswered.merge(&self.seen);
+        if statement.ends_transaction() && (self.seen != self.now || self.session != self.now) {
+            self.possible.merge(&self.seen);
+            self.possible.merge(&self.session);
             changed = true;
         }
         self.version += u64::from(changed);
@@ -133,6 +141,7 @@ impl SearchPath {
     pub fn completed(&mut self, statement: &Statement) {
         let mut changed = self.follow_role(statement);
         for (target, scope) in self.targets(statement) {
+            self.possible.merge(&target);
             self.seen.merge(&target);
             let is_session = scope == SettingScope::Session;
             if is_certain(statement) {
@@ -169,14 +178,15 @@ impl SearchPath {
             let kept = match &self.reported {
                 // Changes are reported before ReadyForQuery.
                 Some(reported) => reported,
-                None if self.failed => &self.seen,
+                None if self.failed => &self.begun,
                 None => &self.session,
             };
-            if [&self.now, &self.session, &self.seen] != [kept; 3] {
+            if [&self.now, &self.session, &self.begun, &self.seen] != [kept; 4] {
                 let kept = kept.clone();
                 self.version += u64::from(self.now != kept);
                 self.now = kept.clone();
                 self.session = kept.clone();
+                self.begun = kept.clone();
                 self.seen = kept;
             }
         }
@@ -184,12 +194,12 @@ impl SearchPath {
         self.transaction = transaction;
     }
 
-    /// All that was sent has been answered: what was sent and not completed is no longer possible.
+    /// All that was sent has been answered: what could have come of it and hasn't is no longer possible.
     ///
     /// To be called after [`ready`](Self::ready), when no other answer is outstanding.
     pub fn settled(&mut self) {
-        if self.unanswered != Paths::default() {
-            self.unanswered = Paths::default();
+        if self.possible != self.now {
+            self.possible = self.now.clone();
             self.version += 1;
         }
     }
@@ -206,22 +216,27 @@ impl SearchPath {
 
     /// The schemas that a name without one may be in.
     pub(crate) fn possible(&self) -> impl Iterator<Item = &Arc<Path>> {
-        self.now.known.iter().chain(&self.unanswered.known)
+        self.possible.known.iter()
     }
 
     /// Whether it may be one that nobody knows.
     pub(crate) fn may_be_any(&self) -> bool {
-        self.now.others == Others::Any || self.unanswered.others == Others::Any
+        self.possible.others == Others::Any
     }
 
     /// Whether it may be the one that the session began with, which nobody has told.
     pub(crate) fn may_be_initial(&self) -> bool {
-        self.now.others == Others::Initial || self.unanswered.others == Others::Initial
+        self.possible.others == Others::Initial
     }
 
     /// Whether `"$user"` is the schema of the user who logged in.
     pub(crate) fn is_user_certain(&self) -> bool {
         !self.role_changed
+    }
+
+    /// A session begins with these settings, which its start-up packet asks for: follows the roles.
+    pub fn began(&mut self, settings: &Statement) {
+        self.follow_role(settings);
     }
 
     fn follow_role(&mut self, statement: &Statement) -> bool {
@@ -240,17 +255,13 @@ impl SearchPath {
 
     /// What a statement changes it to, and for how long.
     fn targets(&self, statement: &Statement) -> Vec<(Paths, SettingScope)> {
-        let mut targets: Vec<_> = statement
+        statement
             .settings
             .iter()
             .filter(|change| change.scope != SettingScope::Stored)
             .filter(|change| matches!(change.name.as_deref(), None | Some("search_path")))
             .map(|change| (self.target(change, statement), change.scope))
-            .collect();
-        if is_discard_all(statement) {
-            targets.push((self.initial.clone(), SettingScope::Session));
-        }
-        targets
+            .collect()
     }
 
     /// What a change changes it to.
@@ -278,9 +289,13 @@ impl SearchPath {
         let is_committed =
             matches!(statement.kind(), Kind::Commit | Kind::PrepareTransaction) && !self.failed;
         if is_committed {
+            self.begun = self.session.clone();
             self.seen = self.session.clone();
-        } else {
+        } else if statement.kind() == Kind::RollbackTo {
             self.session = self.seen.clone();
+        } else {
+            self.session = self.begun.clone();
+            self.seen = self.begun.clone();
         }
         self.now = self.session.clone();
         before != (self.now.clone(), self.session.clone())
@@ -290,10 +305,6 @@ impl SearchPath {
 /// Whether a statement that has been completed has done all that it says, once.
 fn is_certain(statement: &Statement) -> bool {
     matches!(statement.kind(), Kind::Set | Kind::Reset | Kind::Discard)
-}
-
-fn is_discard_all(statement: &Statement) -> bool {
-    statement.kind() == Kind::Discard && statement.deallocates == Some(Deallocation::All)
 }
 
 impl Paths {

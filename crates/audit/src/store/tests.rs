@@ -86,6 +86,10 @@ impl SegmentFile for FaultyFile {
         fail_if(&self.1.sync_fails)?;
         self.0.sync()
     }
+
+    fn has_name(&self) -> io::Result<bool> {
+        self.0.has_name()
+    }
 }
 
 struct Bench {

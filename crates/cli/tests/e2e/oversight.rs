@@ -4,6 +4,7 @@ mod catalog;
 mod crash;
 mod denied;
 mod disk;
+mod followed;
 mod limited;
 mod recorded;
 mod sinks;

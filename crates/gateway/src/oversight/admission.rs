@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use querycop_audit::Via;
-use querycop_policy::facts::{Statement, Unreadable};
+use querycop_policy::facts::{CursorUse, Statement, Unreadable};
 use querycop_policy::{AuditText, Limits};
 use querycop_sql::Analysis;
 use tokio::time::Instant;
 
 use super::expected::End;
-use super::judgement::{Judgement, denial_of};
+use super::judgement::{Judgement, cursors, denial_of};
 use super::refused::{Refused, Why};
-use super::run::{Preparing, Run};
+use super::run::{Prepared, Preparing, Run};
 use super::text::{Recorded, Text};
 use super::{Oversight, may_change_lexer};
 
@@ -27,8 +27,8 @@ impl Oversight {
             match self.queue.end() {
                 End::Nothing => self.lexer_in_doubt = self.lexer_changed,
                 // The server will answer all of it without another word of the client.
-                End::Synced => return None,
-                End::Open => {
+                End::Synced if !self.queue.may_take_data() => return None,
+                End::Synced | End::Open => {
                     return Some(analyzer.refuse(Unreadable::Encoding, text, self.lexer));
                 }
             }
@@ -57,7 +57,7 @@ impl Oversight {
 
     /// A run of a text, judged and admitted or refused.
     pub(super) fn run(&mut self, via: Via, analysis: &Arc<Analysis>, bytes: &[u8]) -> Run {
-        let judgement = self.judge.judge(analysis, &self.prepared, self.batch);
+        let judgement = self.judged_text(analysis);
         let text = self.text(analysis, bytes, judgement.as_deref());
         self.admitted(Run::new(via, Some(text), judgement))
     }
@@ -142,15 +142,21 @@ impl Oversight {
         let Some(judgement) = &run.judgement else {
             return Ok(());
         };
-        let mut limits = Limits::default();
+        let (mut limits, mut count) = (Limits::default(), 0);
         for decision in &judgement.decisions {
             if decision.limits.rate.is_some() || decision.limits.concurrent.is_some() {
                 limits.tighten(&decision.limits);
+                count += 1;
             }
         }
         let throttle = self.shared.governance.throttle();
         let user = &self.judge.principal().user;
-        run.running = throttle.begin(user, &limits, &mut self.running_place, Instant::now)?;
+        run.running = throttle.begin(
+            user,
+            (&limits, count),
+            &mut self.running_place,
+            Instant::now,
+        )?;
         Ok(())
     }
 
@@ -164,15 +170,23 @@ impl Oversight {
         };
         let text = Arc::clone(text);
         for (place, statement) in text.analysis.facts.statements.iter().enumerate() {
-            let Some(preparation) = &statement.prepares else {
-                continue;
+            let (what, name, body) = match (&statement.prepares, &statement.cursor) {
+                (Some(one), _) => (Prepared::Statement, &one.name, &one.body),
+                (None, Some(CursorUse::Declare { name, .. })) => {
+                    (Prepared::Cursor, name, statement)
+                }
+                (None, _) => continue,
             };
-            let prepared = Arc::new(text.prepared(place, preparation));
-            self.prepared
-                .sent(preparation.name.as_bytes(), &prepared, None);
+            let prepared = Arc::new(text.prepared(place, body));
+            let names = match what {
+                Prepared::Statement => &mut self.prepared,
+                Prepared::Cursor => &mut self.portals,
+            };
+            names.sent(name.as_bytes(), &prepared, None);
             run.prepares.push(Preparing {
                 place,
-                name: preparation.name.clone(),
+                what,
+                name: name.clone(),
                 text: prepared,
             });
         }
@@ -207,12 +221,15 @@ impl Oversight {
         });
     }
 
-    /// The statements that the EXECUTEs of a statement may run.
+    /// The statements that the EXECUTEs of a statement may run, and the cursors that it may.
     pub(super) fn may_execute(&self, statement: &Statement) -> Vec<Arc<Statement>> {
-        statement
+        let prepared = statement
             .executes
             .iter()
-            .flat_map(|name| self.prepared.candidates(name.as_bytes(), self.batch))
+            .flat_map(|name| self.prepared.candidates(name.as_bytes(), self.batch));
+        let cursors = cursors(statement, &self.portals, self.batch);
+        prepared
+            .chain(cursors)
             .flat_map(|text| text.analysis.facts.statements.iter().cloned())
             .collect()
     }

@@ -48,12 +48,13 @@ impl Oversight {
                 self.record(&mut run, None, 0, outcome)?;
                 self.skip(copy)?;
             }
-            Some(Expected::Bind { portal, bound }) => {
+            Some(Expected::Bind {
+                portal,
+                bound,
+                refused,
+            }) => {
                 self.not_bound(&portal, &bound);
-                // That is why what was to run next in it didn't.
-                if let Some(run) = self.queue.take_next_execute(&portal) {
-                    self.execute_failed(&portal, run, code)?;
-                }
+                self.bind_failed(&portal, refused, code)?;
                 self.skip(copy)?;
             }
             Some(Expected::Describe | Expected::Close(_)) => self.skip(copy)?,
@@ -99,6 +100,9 @@ impl Oversight {
         }
         let refused = match self.queue.front() {
             Some(Expected::Parse { run, .. }) => run.refused.as_ref(),
+            Some(Expected::Bind { refused, .. }) => {
+                refused.as_ref().and_then(|run| run.refused.as_ref())
+            }
             _ => self.running().and_then(|run| run.refused.as_ref()),
         };
         theirs_or(refused.map(Refused::response))
@@ -125,6 +129,25 @@ impl Oversight {
         self.not_prepared(&mut run);
         self.queue.put_back(Expected::Query(run));
         Ok(())
+    }
+
+    fn bind_failed(
+        &mut self,
+        portal: &[u8],
+        refused: Option<Box<Run>>,
+        code: &str,
+    ) -> Result<(), RelayError> {
+        if let Some(mut run) = refused {
+            let refused = run.refused.as_ref().map(Refused::code);
+            let outcome = outcome_of(refused.as_ref(), code);
+            self.record(&mut run, None, 0, outcome)?;
+            return Ok(());
+        }
+        // That is why what was to run next in it didn't.
+        match self.queue.take_next_execute(portal) {
+            Some(run) => self.execute_failed(portal, run, code),
+            None => Ok(()),
+        }
     }
 
     fn execute_failed(

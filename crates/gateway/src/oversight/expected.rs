@@ -19,8 +19,12 @@ pub(super) enum Expected {
         text: Arc<Text>,
         run: Run,
     },
-    /// `Bind`: `BindComplete`.
-    Bind { portal: Box<[u8]>, bound: Bound },
+    /// `Bind`: `BindComplete`. It has a run when it was refused.
+    Bind {
+        portal: Box<[u8]>,
+        bound: Bound,
+        refused: Option<Box<Run>>,
+    },
     /// `Describe`: `RowDescription` or `NoData`.
     Describe,
     /// `Close`: `CloseComplete`.
@@ -237,6 +241,11 @@ impl Queue {
         self.sending = Sending::Messages;
     }
 
+    /// Whether the server may be waiting for COPY data of the client.
+    pub(super) fn may_take_data(&self) -> bool {
+        self.sending != Sending::Messages
+    }
+
     /// The client sends COPY data.
     pub(super) fn copy_data(&mut self) {
         if let Sending::MayCopy { has_sent_data } = &mut self.sending {
@@ -244,10 +253,13 @@ impl Queue {
         }
     }
 
-    /// The Execute of a portal that was sent next, if no Sync comes before it: takes it out.
+    /// The Execute of a portal that was sent next, if neither a Sync nor another Bind of the portal
+    /// comes before it: takes it out.
     pub(super) fn take_next_execute(&mut self, portal: &[u8]) -> Option<Run> {
         let place = self.expected.iter().position(|expected| match expected {
-            Expected::Execute { portal: other, .. } => **other == *portal,
+            Expected::Execute { portal: other, .. } | Expected::Bind { portal: other, .. } => {
+                **other == *portal
+            }
             Expected::Sync(_) => true,
             _ => false,
         })?;

@@ -6,6 +6,7 @@ use std::task::Context;
 use querycop_audit::{Outcome, Via};
 use querycop_policy::facts::{Action, Attributes, Columns, Effect, Object, ObjectKind, Unreadable};
 use querycop_serve::{BUFFER_SIZE, Passage, Then};
+use querycop_sql::Analysis;
 use querycop_wire::frame::{self, Header};
 use querycop_wire::frontend::{self, Bind, Close, Execute, Parse, Query, Target};
 use querycop_wire::tag::frontend as tag;
@@ -14,6 +15,7 @@ use super::expected::{Bound, Closed, End, Expected};
 use super::judgement::Judgement;
 use super::names::{Fate, Sole};
 use super::run::Run;
+use super::text::Text;
 use super::{Oversight, RelayError, Sees, Step};
 use crate::conversation::Conversation;
 
@@ -222,6 +224,9 @@ impl Oversight {
             Sole::One(text) => Some(text),
             Sole::Many => None,
         };
+        if let Some(text) = self.denied_at_bind(bind.statement, sole.as_ref()) {
+            return Ok(self.refuse_bind(bind.portal, &text));
+        }
         let bound = if let Some(text) = sole {
             match self.prepared.fate(bind.statement, self.batch) {
                 Fate::Open => self.portals.sent(bind.portal, &text, Some(self.batch)),
@@ -242,8 +247,40 @@ impl Oversight {
         self.expect(Expected::Bind {
             portal: bind.portal.into(),
             bound,
+            refused: None,
         });
         Ok(Step::Pass)
+    }
+
+    /// What a statement may be that the policy denies by now. The server looks its names up anew when
+    /// it is bound, where the search path is no longer the one that it was parsed under.
+    fn denied_at_bind(&mut self, statement: &[u8], sole: Option<&Arc<Text>>) -> Option<Arc<Text>> {
+        let is_denied = |this: &mut Self, text: &Arc<Text>| {
+            let judgement = this.judged_text(&text.analysis);
+            judgement.is_some_and(|judgement| judgement.denied().is_some())
+        };
+        if let Some(text) = sole {
+            // What nobody has seen prepared the server most likely doesn't know either: its own
+            // error is the better one, and what could be run after all is denied then.
+            let is_open = self.prepared.fate(statement, self.batch) == Fate::Open
+                && !Arc::ptr_eq(text, &self.unknown);
+            return (is_open && is_denied(self, text)).then(|| Arc::clone(text));
+        }
+        let candidates = self.prepared.candidates(statement, self.batch);
+        let candidates: Vec<_> = candidates.cloned().collect();
+        candidates.into_iter().find(|text| is_denied(self, text))
+    }
+
+    fn refuse_bind(&mut self, portal: &[u8], text: &Arc<Text>) -> Step {
+        let judgement = self.judged_text(&text.analysis);
+        let run = self.admitted(Run::new(Via::Bind, Some(Arc::clone(text)), judgement));
+        self.portals.doomed(portal, text, self.batch);
+        self.expect(Expected::Bind {
+            portal: portal.into(),
+            bound: Bound::To(Arc::clone(text)),
+            refused: Some(Box::new(run)),
+        });
+        self.unless(true, |put, nonce| frontend::bind(put, portal, nonce))
     }
 
     fn execute(&mut self, body: &[u8]) -> Result<Step, RelayError> {
@@ -277,13 +314,18 @@ impl Oversight {
                 return self.admitted(Run::new(Via::Execute, None, judgement));
             }
         };
-        let judgement = self.judge.judge(&text.analysis, &self.prepared, self.batch);
+        let judgement = self.judged_text(&text.analysis);
         let run = Run::new(Via::Execute, Some(text), judgement);
         match self.portals.fate(portal, self.batch) {
             Fate::Open => self.admitted(run),
             // It was counted when it was to be parsed.
             Fate::Doomed => self.judged(run),
         }
+    }
+
+    pub(super) fn judged_text(&mut self, analysis: &Arc<Analysis>) -> Option<Arc<Judgement>> {
+        self.judge
+            .judge(analysis, &self.prepared, &self.portals, self.batch)
     }
 
     /// Nobody knows yet what the portal will be: all that it can be must be allowed, the strictest
@@ -296,7 +338,7 @@ impl Oversight {
             .collect();
         let mut strictest = None;
         for text in &candidates {
-            let judgement = self.judge.judge(&text.analysis, &self.prepared, self.batch);
+            let judgement = self.judged_text(&text.analysis);
             if judgement.as_ref().is_some_and(|one| one.denied().is_some()) {
                 return self.admitted(Run::new(Via::Execute, Some(Arc::clone(text)), judgement));
             }

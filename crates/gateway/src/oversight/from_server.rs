@@ -193,7 +193,12 @@ impl Oversight {
     }
 
     fn bound(&mut self) -> Result<(), RelayError> {
-        let Some(Expected::Bind { portal, bound }) = self.pop() else {
+        let Some(Expected::Bind {
+            portal,
+            bound,
+            refused: None,
+        }) = self.pop()
+        else {
             return Err(out_of_step(tag::BIND_COMPLETE));
         };
         match bound {
@@ -405,7 +410,7 @@ impl Oversight {
         if transaction == TransactionState::Idle {
             self.lexer_changed = false;
             // Portals end with their transaction.
-            self.portals.all_closed();
+            self.portals.all_closed(Text::is_held_cursor);
         }
         Ok(Step::Pass)
     }

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use hashbrown::HashMap;
 use jiff::Timestamp;
 use querycop_audit::{DecisionFields, DecisionFragment};
-use querycop_policy::facts::{Effect, PreparedStatements, Resolved, Statement};
+use querycop_policy::facts::{CursorUse, Effect, PreparedStatements, Resolved, Statement};
 use querycop_policy::{
     Catalog, Decision, Denial, Policy, Principal, Reuse, Scope, SearchPath, Situation,
     TransactionState, Verdict,
@@ -54,6 +54,8 @@ struct Current {
 struct Remembered {
     analysis: Arc<Analysis>,
     judgement: Arc<Judgement>,
+    /// Whether cursors that are declared by then run with it.
+    runs_held_cursors: bool,
     /// The search path that it depended on.
     path: Option<u64>,
 }
@@ -80,6 +82,7 @@ impl Judge {
         &mut self,
         analysis: &Arc<Analysis>,
         prepared: &Names<Text>,
+        portals: &Names<Text>,
         batch: u64,
     ) -> Option<Arc<Judgement>> {
         self.refresh();
@@ -89,15 +92,16 @@ impl Judge {
         if let Some(known) = current.remembered.get(&key)
             && Arc::ptr_eq(&known.analysis, analysis)
             && known.path.is_none_or(|seen| seen == path)
+            && !(known.runs_held_cursors && portals.all(Text::is_held_cursor).next().is_some())
         {
             return Some(Arc::clone(&known.judgement));
         }
-        let resolved = resolve(analysis, prepared, batch);
-        let executes = analysis
-            .facts
-            .statements
-            .iter()
-            .any(|one| !one.executes.is_empty());
+        let resolved = resolve(analysis, prepared, portals, batch);
+        let statements = &analysis.facts.statements;
+        let runs_others = resolved.iter().any(|one| !one.executed.is_empty())
+            || statements.iter().any(|one| {
+                !one.executes.is_empty() || matches!(one.cursor, Some(CursorUse::Fetch(_)))
+            });
         let now = Timestamp::now();
         let mut search_path = Cow::Borrowed(&self.search_path);
         let mut decisions = Vec::with_capacity(resolved.len());
@@ -119,11 +123,12 @@ impl Judge {
         }
         let reuse = decisions.iter().map(|one| one.reuse).max();
         let judgement = Arc::new(Judgement::new(decisions, Arc::clone(&current.hash)));
-        // What EXECUTE runs can be another statement next time.
-        if !executes && reuse != Some(Reuse::Moment) {
+        // What EXECUTE and FETCH run can be another statement next time.
+        if !runs_others && reuse != Some(Reuse::Moment) {
             let remembered = Remembered {
                 analysis: Arc::clone(analysis),
                 judgement: Arc::clone(&judgement),
+                runs_held_cursors: statements.iter().any(|one| one.runs_held_cursors()),
                 path: (reuse == Some(Reuse::SearchPath)).then_some(path),
             };
             current.remember(key, remembered);
@@ -284,10 +289,41 @@ pub(super) fn denial_of(decision: &Decision) -> Arc<Denial> {
     })
 }
 
-/// The statements of a text with what their EXECUTEs may run.
-fn resolve(analysis: &Analysis, prepared: &Names<Text>, batch: u64) -> Vec<Resolved> {
+/// The cursors that a statement may make run.
+pub(super) fn cursors<'a>(
+    statement: &Statement,
+    portals: &'a Names<Text>,
+    batch: u64,
+) -> impl Iterator<Item = &'a Arc<Text>> {
+    let fetched = match &statement.cursor {
+        Some(CursorUse::Fetch(name)) => Some(portals.candidates(name.as_bytes(), batch)),
+        _ => None,
+    };
+    let held = statement
+        .runs_held_cursors()
+        .then(|| portals.all(Text::is_held_cursor));
+    let fetched = fetched.into_iter().flatten();
+    fetched.chain(held.into_iter().flatten())
+}
+
+/// The statements of a text with what their EXECUTEs and FETCHes may run.
+fn resolve(
+    analysis: &Analysis,
+    prepared: &Names<Text>,
+    portals: &Names<Text>,
+    batch: u64,
+) -> Vec<Resolved> {
     let mut known = PreparedStatements::default();
     for statement in &analysis.facts.statements {
+        let name = match &statement.cursor {
+            Some(CursorUse::Fetch(name)) => &**name,
+            _ => "",
+        };
+        for text in cursors(statement, portals, batch) {
+            for declared in &text.analysis.facts.statements {
+                known.add_cursor(name, Arc::clone(declared));
+            }
+        }
         for name in &statement.executes {
             for text in prepared.candidates(name.as_bytes(), batch) {
                 for statement in &text.analysis.facts.statements {

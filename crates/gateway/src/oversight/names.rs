@@ -138,13 +138,22 @@ impl<T> Names<T> {
         }
     }
 
-    /// Notes that the server has forgotten all names.
-    pub(super) fn all_closed(&mut self) {
-        self.unnamed.confirmed = None;
+    /// Notes that the server has forgotten all names but those of some things.
+    pub(super) fn all_closed(&mut self, but: impl Fn(&T) -> bool) {
+        let close = |named: &mut Named<T>| named.confirmed.take_if(|thing| !but(thing));
+        close(&mut self.unnamed);
         self.by_name.retain(|_, named| {
-            named.confirmed = None;
-            named.unanswered > 0
+            close(named);
+            named.confirmed.is_some() || named.unanswered > 0
         });
+    }
+
+    /// All things of a kind that any name may stand for.
+    pub(super) fn all(&self, of: impl Fn(&T) -> bool) -> impl Iterator<Item = &Arc<T>> {
+        std::iter::once(&self.unnamed)
+            .chain(self.by_name.values())
+            .flat_map(|named| named.confirmed.iter().chain(&named.sent))
+            .filter(move |thing| of(thing))
     }
 
     /// What the name stands for by now.
@@ -304,7 +313,7 @@ mod tests {
     fn a_name_that_came_to_nothing_is_forgotten() {
         let mut names = Names::new();
         names.sent(b"s", &Arc::new(1), None);
-        names.all_closed();
+        names.all_closed(|_| false);
         assert_eq!(names.len(), 1);
         names.failed(b"s");
         assert_eq!(names.len(), 0);

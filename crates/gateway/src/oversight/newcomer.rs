@@ -114,15 +114,18 @@ impl Newcomer<'_> {
             kinds: vec![Kind::Set],
             ..Statement::default()
         };
+        // The server takes them first, wherever they stand.
+        for (name, value) in self.startup.parameters() {
+            if name == b"options" {
+                for (name, value) in options(&lossy(value)) {
+                    set(&mut statement, name.as_deref(), &value);
+                }
+            }
+        }
         for (name, value) in self.startup.parameters() {
             let (name, value) = (lossy(name), lossy(value));
             match &*name {
-                "user" | "database" | "replication" => {}
-                "options" => {
-                    for (name, value) in options(&value) {
-                        set(&mut statement, name.as_deref(), &value);
-                    }
-                }
+                "user" | "database" | "replication" | "options" => {}
                 // Protocol options, no settings.
                 other if other.starts_with("_pq_.") => {}
                 _ => set(&mut statement, Some(&name), &value),
@@ -146,6 +149,8 @@ impl Newcomer<'_> {
         if let Some(reported) = &self.learned.search_path {
             path.reported(reported);
         }
+        path.began(settings);
+        path.settled();
         path
     }
 

@@ -40,13 +40,21 @@ pub(super) struct Run {
     pub(super) running: Option<Arc<Running>>,
 }
 
-/// A PREPARE on its way.
+/// A PREPARE or DECLARE on its way.
 #[derive(Debug)]
 pub(super) struct Preparing {
     /// Which statement of the text it is.
     pub(super) place: usize,
+    pub(super) what: Prepared,
     pub(super) name: Box<str>,
     pub(super) text: Arc<Text>,
+}
+
+/// What the SQL of a statement gives a name to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prepared {
+    Statement,
+    Cursor,
 }
 
 /// Room for records: nearly always for one.

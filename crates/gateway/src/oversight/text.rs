@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use querycop_audit::StatementFragment;
-use querycop_policy::facts::{Effect, Facts, Feature, Kind, Preparation, Statement};
+use querycop_policy::facts::{Effect, Facts, Feature, Kind, Statement};
 use querycop_sql::Analysis;
 
 /// A text that a client sent.
@@ -62,11 +62,11 @@ impl Text {
         Self::new(Arc::new(analysis), b"", Recorded::No)
     }
 
-    /// What an `EXECUTE` of that preparation is, which stands in a text of its own.
-    pub(super) fn prepared(&self, place: usize, preparation: &Preparation) -> Self {
+    /// What an EXECUTE or a FETCH of what is prepared there runs, which stands in a text of its own.
+    pub(super) fn prepared(&self, place: usize, body: &Arc<Statement>) -> Self {
         let analysis = Analysis {
             facts: Facts {
-                statements: vec![Arc::clone(&preparation.body)],
+                statements: vec![Arc::clone(body)],
                 unreadable: None,
             },
             texts: self
@@ -85,6 +85,14 @@ impl Text {
         };
         let raw = self.raw.as_deref().unwrap_or_default();
         Self::new(Arc::new(analysis), raw, recorded)
+    }
+
+    /// Whether it is a cursor that outlives its transaction.
+    pub(super) fn is_held_cursor(&self) -> bool {
+        let statements = &self.analysis.facts.statements;
+        statements
+            .iter()
+            .any(|statement| statement.is_held_cursor())
     }
 
     /// How many statements it has.

@@ -41,7 +41,7 @@ impl Throttle {
     pub(super) fn begin(
         self: &Arc<Self>,
         user: &str,
-        limits: &Limits,
+        (limits, count): (&Limits, usize),
         held: &mut Weak<Running>,
         now: impl FnOnce() -> Instant,
     ) -> Result<Option<Arc<Running>>, Why> {
@@ -56,12 +56,12 @@ impl Throttle {
             counts.retain(|_, count| count.running > 0 || !count.is_full_by(now));
         }
         if let Some(limit) = &limits.rate {
-            let count = counts.entry(key(limit, user)).or_insert(Count {
+            let bucket = counts.entry(key(limit, user)).or_insert(Count {
                 tokens: f64::from(limit.max),
                 filled_at: now,
                 running: 0,
             });
-            if !count.take(limit.max, now) {
+            if !bucket.take(count, limit.max, now) {
                 let limit = limit.clone();
                 return Err(Why::TooFast { limit });
             }
@@ -94,16 +94,17 @@ impl Throttle {
 }
 
 impl Count {
-    /// Takes one, if there is one.
-    fn take(&mut self, per_second: u32, now: Instant) -> bool {
+    /// Takes so many, if there are.
+    fn take(&mut self, count: usize, per_second: u32, now: Instant) -> bool {
         let limit = f64::from(per_second);
         let gained = now.saturating_duration_since(self.filled_at).as_secs_f64() * limit;
         self.tokens = (self.tokens + gained).min(limit);
         self.filled_at = now;
-        if self.tokens < 1.0 {
+        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        if self.tokens < count {
             return false;
         }
-        self.tokens -= 1.0;
+        self.tokens -= count;
         true
     }
 
@@ -155,22 +156,22 @@ mod tests {
         let now = Instant::now();
         for _ in 0..2 {
             throttle
-                .begin("bob", &limits, &mut Weak::new(), || now)
+                .begin("bob", (&limits, 1), &mut Weak::new(), || now)
                 .unwrap();
         }
         let refused = throttle
-            .begin("bob", &limits, &mut Weak::new(), || now)
+            .begin("bob", (&limits, 1), &mut Weak::new(), || now)
             .unwrap_err();
         assert!(matches!(refused, Why::TooFast { .. }));
         throttle
-            .begin("alice", &limits, &mut Weak::new(), || now)
+            .begin("alice", (&limits, 1), &mut Weak::new(), || now)
             .unwrap();
         let later = now + Duration::from_millis(500);
         throttle
-            .begin("bob", &limits, &mut Weak::new(), || later)
+            .begin("bob", (&limits, 1), &mut Weak::new(), || later)
             .unwrap();
         throttle
-            .begin("bob", &limits, &mut Weak::new(), || later)
+            .begin("bob", (&limits, 1), &mut Weak::new(), || later)
             .unwrap_err();
     }
 
@@ -180,15 +181,15 @@ mod tests {
         let limits = limits(None, Some(1));
         let now = Instant::now();
         let first = throttle
-            .begin("bob", &limits, &mut Weak::new(), || now)
+            .begin("bob", (&limits, 1), &mut Weak::new(), || now)
             .unwrap();
         let refused = throttle
-            .begin("bob", &limits, &mut Weak::new(), || now)
+            .begin("bob", (&limits, 1), &mut Weak::new(), || now)
             .unwrap_err();
         assert!(matches!(refused, Why::TooManyAtATime { .. }));
         drop(first);
         throttle
-            .begin("bob", &limits, &mut Weak::new(), || now)
+            .begin("bob", (&limits, 1), &mut Weak::new(), || now)
             .unwrap();
     }
 }

@@ -1,24 +1,29 @@
-//! What a session has prepared, so that EXECUTE is judged by what it executes.
+//! What a session has prepared and declared, so that EXECUTE and FETCH are judged by what they run.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::effect::Effect;
-use super::statement::{Deallocation, Facts, Statement};
+use super::kind::Kind;
+use super::statement::{CursorUse, Deallocation, Facts, Statement};
 
-/// The prepared statements of a session: one namespace for PREPARE and the Parse message.
+/// The prepared statements of a session (one namespace for PREPARE and the Parse message) and its
+/// cursors (likewise for DECLARE and the Bind message).
 #[derive(Clone, Debug, Default)]
 pub struct PreparedStatements {
     /// More than one where the text at hand may prepare a name anew.
-    by_name: HashMap<Box<str>, Vec<Arc<Statement>>>,
+    by_name: ByName,
+    cursors: ByName,
 }
 
-/// A statement, and what the EXECUTEs in it would run.
+type ByName = HashMap<Box<str>, Vec<Arc<Statement>>>;
+
+/// A statement, and what the EXECUTEs and FETCHes in it would run.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// The statement of the text.
     pub statement: Arc<Statement>,
-    /// What it may execute.
+    /// What it may execute: what was prepared, and the queries of cursors.
     pub executed: Vec<Arc<Statement>>,
     /// Whether it executes a name that nobody saw prepared.
     pub executes_unknown: bool,
@@ -33,6 +38,11 @@ impl PreparedStatements {
     /// Notes that a name may also stand for a statement.
     pub fn add(&mut self, name: &str, statement: Arc<Statement>) {
         self.by_name.entry(name.into()).or_default().push(statement);
+    }
+
+    /// Notes that a cursor of this name may be of a statement: a DECLARE, or what was bound.
+    pub fn add_cursor(&mut self, name: &str, statement: Arc<Statement>) {
+        self.cursors.entry(name.into()).or_default().push(statement);
     }
 
     /// Notes that a name stands for nothing any more, as after `CloseComplete`.
@@ -50,8 +60,9 @@ impl PreparedStatements {
         self.by_name.is_empty()
     }
 
-    /// Follows a statement that the server has completed: PREPARE, DEALLOCATE, DISCARD ALL.
-    pub fn completed(&mut self, statement: &Statement) {
+    /// Follows a statement that the server has completed: PREPARE, DEALLOCATE, DISCARD ALL, DECLARE,
+    /// CLOSE, and the end of a transaction.
+    pub fn completed(&mut self, statement: &Arc<Statement>) {
         if let Some(preparation) = &statement.prepares {
             self.insert(&preparation.name, Arc::clone(&preparation.body));
         }
@@ -60,12 +71,27 @@ impl PreparedStatements {
             Some(Deallocation::All) => self.by_name.clear(),
             None => {}
         }
+        match &statement.cursor {
+            Some(CursorUse::Declare { name, .. }) => {
+                let declared = vec![Arc::clone(statement)];
+                self.cursors.insert(name.clone(), declared);
+            }
+            Some(CursorUse::Close(name)) => {
+                self.cursors.remove(name);
+            }
+            Some(CursorUse::CloseAll) => self.cursors.clear(),
+            Some(CursorUse::Fetch(_)) | None => {}
+        }
+        if statement.ends_transaction() && statement.kind() != Kind::RollbackTo {
+            self.cursors
+                .retain(|_, declared| declared.iter().any(|one| one.is_held_cursor()));
+        }
     }
 
     /// What each statement of a text would run, with what earlier statements of it prepare.
     ///
-    /// A name that the text prepares anew stands for the old and the new: nobody knows yet
-    /// whether the server will take the new one.
+    /// A name that the text gives anew stands for the old and the new: nobody knows yet whether the
+    /// server will take the new one.
     pub fn resolve(&self, facts: &Facts) -> Vec<Resolved> {
         let mut seen = None;
         let mut resolved = Vec::with_capacity(facts.statements.len());
@@ -74,10 +100,11 @@ impl PreparedStatements {
             resolved.push(known.resolve_one(statement));
             if let Some(preparation) = &statement.prepares {
                 let seen: &mut Self = seen.get_or_insert_with(|| self.clone());
-                seen.by_name
-                    .entry(preparation.name.clone())
-                    .or_default()
-                    .push(Arc::clone(&preparation.body));
+                seen.add(&preparation.name, Arc::clone(&preparation.body));
+            }
+            if let Some(CursorUse::Declare { name, .. }) = &statement.cursor {
+                let seen: &mut Self = seen.get_or_insert_with(|| self.clone());
+                seen.add_cursor(name, Arc::clone(statement));
             }
         }
         resolved
@@ -92,6 +119,7 @@ impl PreparedStatements {
                 None => executes_unknown = true,
             }
         }
+        executed.extend(self.fetched(statement));
         // What was prepared can be an EXECUTE only of a Parse message; one step further is unknown.
         executes_unknown |= executed
             .iter()
@@ -101,6 +129,18 @@ impl PreparedStatements {
             executed,
             executes_unknown,
         }
+    }
+
+    /// The queries of cursors that a statement makes run, as far as anybody saw them declared.
+    fn fetched(&self, statement: &Statement) -> impl Iterator<Item = Arc<Statement>> {
+        let named = match &statement.cursor {
+            Some(CursorUse::Fetch(name)) => self.cursors.get(name),
+            _ => None,
+        };
+        let all = statement.runs_held_cursors().then_some(&self.cursors);
+        let held = all.into_iter().flat_map(HashMap::values).flatten();
+        let held = held.filter(|one| one.is_held_cursor());
+        named.into_iter().flatten().chain(held).map(Arc::clone)
     }
 }
 
@@ -185,9 +225,9 @@ mod tests {
             deallocates: Some(deallocation),
             ..Statement::default()
         };
-        prepared.completed(&forget(Deallocation::One("p".into())));
+        prepared.completed(&Arc::new(forget(Deallocation::One("p".into()))));
         assert_eq!(prepared.len(), 1);
-        prepared.completed(&forget(Deallocation::All));
+        prepared.completed(&Arc::new(forget(Deallocation::All)));
         assert!(prepared.is_empty());
     }
 }

@@ -59,6 +59,8 @@ pub struct Statement {
     pub executes: Vec<Box<str>>,
     /// The prepared statements that it forgets.
     pub deallocates: Option<Deallocation>,
+    /// What it does with a cursor.
+    pub cursor: Option<CursorUse>,
 }
 
 /// A function that may be called without the syntax of a call.
@@ -94,6 +96,24 @@ pub struct Preparation {
     pub name: Box<str>,
     /// What an EXECUTE of it does.
     pub body: Arc<Statement>,
+}
+
+/// What a statement does with a cursor. A portal of the protocol is one, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CursorUse {
+    /// DECLARE: its query runs when rows are fetched.
+    Declare {
+        /// The cursor's name.
+        name: Box<str>,
+        /// WITH HOLD: what is left of it runs when the transaction is committed.
+        is_held: bool,
+    },
+    /// FETCH and MOVE: run its query.
+    Fetch(Box<str>),
+    /// CLOSE of one cursor.
+    Close(Box<str>),
+    /// CLOSE ALL.
+    CloseAll,
 }
 
 /// What a statement makes the session forget.
@@ -136,13 +156,25 @@ impl Statement {
         )
     }
 
+    /// Whether it makes the query of a cursor run that was declared WITH HOLD.
+    pub fn runs_held_cursors(&self) -> bool {
+        self.kind() == Kind::Commit
+    }
+
+    /// Whether it is a cursor that outlives its transaction.
+    pub fn is_held_cursor(&self) -> bool {
+        matches!(self.cursor, Some(CursorUse::Declare { is_held: true, .. }))
+    }
+
     /// Whether the session is afterwards as it was before: it changes no setting, neither prepares
-    /// nor forgets anything, runs nothing that was prepared, and ends no transaction.
+    /// nor forgets anything, has nothing to do with cursors, runs nothing that was prepared, and ends
+    /// no transaction.
     pub fn leaves_session(&self) -> bool {
         self.settings.is_empty()
             && self.prepares.is_none()
             && self.executes.is_empty()
             && self.deallocates.is_none()
+            && self.cursor.is_none()
             && !self.ends_transaction()
     }
 

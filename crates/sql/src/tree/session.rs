@@ -8,11 +8,17 @@ use pg_query::protobuf::{
     DiscardStmt, ExecuteStmt, FetchStmt, ListenStmt, NotifyStmt, PrepareStmt, TransactionStmt,
     TransactionStmtKind, UnlistenStmt,
 };
-use querycop_policy::facts::{Action, Deallocation, Feature, Kind, ObjectKind};
+use querycop_policy::facts::{
+    Action, CursorUse, Deallocation, Feature, Kind, ObjectKind, SettingChange, SettingScope,
+    SettingValue,
+};
 
 use super::Reader;
 use super::query::Rows;
 use crate::shape::read_literal;
+
+/// `CURSOR_OPT_HOLD` of PostgreSQL's `parsenodes.h`.
+const WITH_HOLD: i32 = 0x20;
 
 impl<'a> Reader<'a> {
     pub(super) fn transaction_stmt(&mut self, node: &'a TransactionStmt) {
@@ -134,11 +140,15 @@ impl<'a> Reader<'a> {
     pub(super) fn declare_cursor_stmt(&mut self, node: &'a DeclareCursorStmt) {
         let DeclareCursorStmt {
             portalname,
-            options: _,
+            options,
             query,
         } = node;
         self.kind(Kind::DeclareCursor);
         self.cursor("declare", portalname);
+        self.statement.cursor = Some(CursorUse::Declare {
+            name: portalname.as_str().into(),
+            is_held: options & WITH_HOLD != 0,
+        });
         self.query(query.as_deref(), Rows::ToClient);
     }
 
@@ -150,11 +160,16 @@ impl<'a> Reader<'a> {
             self.kind(Kind::Fetch);
             self.cursor("fetch", &node.portalname);
         }
+        self.statement.cursor = Some(CursorUse::Fetch(node.portalname.as_str().into()));
     }
 
     pub(super) fn close_portal_stmt(&mut self, node: &'a ClosePortalStmt) {
         self.kind(Kind::Close);
         self.cursor("close", &node.portalname);
+        self.statement.cursor = Some(match node.portalname.as_str() {
+            "" => CursorUse::CloseAll,
+            name => CursorUse::Close(name.into()),
+        });
     }
 
     fn cursor(&mut self, subtype: &'static str, name: &str) {
@@ -174,6 +189,13 @@ impl<'a> Reader<'a> {
         self.plain_effect(Action::Session, subtype);
         if node.target() == DiscardMode::DiscardAll {
             self.statement.deallocates = Some(Deallocation::All);
+            self.statement.cursor = Some(CursorUse::CloseAll);
+            // It resets all of them.
+            self.statement.settings.push(SettingChange {
+                name: None,
+                value: SettingValue::Default,
+                scope: SettingScope::Session,
+            });
         }
     }
 

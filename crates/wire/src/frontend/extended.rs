@@ -140,6 +140,16 @@ pub fn parse(out: &mut Vec<u8>, name: &[u8], sql: &[u8]) {
     });
 }
 
+/// Appends a `Bind` without values.
+pub fn bind(out: &mut Vec<u8>, portal: &[u8], statement: &[u8]) {
+    put_frame(out, tag::frontend::BIND, |out| {
+        put_cstr(out, portal);
+        put_cstr(out, statement);
+        // No formats of values, no values, no formats of results.
+        out.extend([0; 6]);
+    });
+}
+
 /// Appends an `Execute` that asks for all rows.
 pub fn execute(out: &mut Vec<u8>, portal: &[u8]) {
     put_frame(out, tag::frontend::EXECUTE, |out| {
@@ -218,11 +228,15 @@ mod tests {
     }
 
     #[test]
-    fn parse_and_execute_are_written_as_they_are_read() {
+    fn what_is_written_is_read() {
         let mut out = Vec::new();
         parse(&mut out, b"s", b"select 1");
         let parse = Parse::decode(&out[5..]).unwrap();
         assert_eq!((parse.name, parse.query), (&b"s"[..], &b"select 1"[..]));
+        let mut out = Vec::new();
+        bind(&mut out, b"p", b"s");
+        let bind = Bind::decode(&out[5..]).unwrap();
+        assert_eq!((bind.portal, bind.statement), (&b"p"[..], &b"s"[..]));
         let mut out = Vec::new();
         execute(&mut out, b"p");
         let execute = Execute::decode(&out[5..]).unwrap();

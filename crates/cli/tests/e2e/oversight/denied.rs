@@ -149,10 +149,16 @@ fn a_reload_reaches_statements_that_were_prepared_before() {
     client.query("prepare p as delete from denied_reload where n = 2");
     client.send(&[bind("", "d", &[]), execute(""), sync()].concat());
     assert_eq!(outcome(&mut client).0, "2CZ");
+    client.query("begin");
+    client.send(&[bind("portal", "d", &[]), sync()].concat());
+    assert_eq!(outcome(&mut client).0, "2Z");
     overseen.change_policy(NO_DELETES);
+    client.send(&[execute("portal"), sync()].concat());
+    assert_eq!(outcome(&mut client).1, ["42501"]);
+    client.query("rollback");
     client.send(&[bind("", "d", &[]), execute(""), sync()].concat());
     let (seen, codes) = outcome(&mut client);
-    assert_eq!((seen.as_str(), codes), ("2EZ", vec!["42501".to_owned()]));
+    assert_eq!((seen.as_str(), codes), ("EZ", vec!["42501".to_owned()]));
     assert_eq!(client.query("execute p")[0].error().code, "42501");
     // PREPARE and Parse share their names.
     client.send(&[bind("", "p", &[]), execute(""), sync()].concat());

@@ -57,11 +57,22 @@ impl RawClient {
     pub(crate) fn log_in_as(port: u16, role: &str, version: u32) -> Self {
         let mut client = Self::connect(port);
         client.start_up(role, version);
+        client.logged_in()
+    }
+
+    /// Logs in with these parameters in the start-up packet, in this order.
+    pub(crate) fn log_in_with(port: u16, parameters: &[(&str, &str)]) -> Self {
+        let mut client = Self::connect(port);
+        client.start_up_with(parameters, V3_0);
+        client.logged_in()
+    }
+
+    fn logged_in(mut self) -> Self {
         loop {
-            let message = client.expect_message();
+            let message = self.expect_message();
             match message.tag {
-                b'K' => client.key = message.body,
-                b'Z' => return client,
+                b'K' => self.key = message.body,
+                b'Z' => return self,
                 b'E' => assert_eq!(message.error(), ServerError::default(), "login"),
                 _ => {}
             }
@@ -77,13 +88,15 @@ impl RawClient {
 
     /// Sends the start-up packet.
     pub(crate) fn start_up(&mut self, role: &str, version: u32) {
-        let body = [
-            &version.to_be_bytes()[..],
-            b"user\0",
-            role.as_bytes(),
-            b"\0database\0postgres\0\0",
-        ]
-        .concat();
+        self.start_up_with(&[("user", role), ("database", "postgres")], version);
+    }
+
+    fn start_up_with(&mut self, parameters: &[(&str, &str)], version: u32) {
+        let mut body = version.to_be_bytes().to_vec();
+        for (name, value) in parameters {
+            body.extend(format!("{name}\0{value}\0").bytes());
+        }
+        body.push(0);
         let length = length_of(&body);
         self.send(&[&length[..], &body].concat());
     }
