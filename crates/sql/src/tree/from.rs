@@ -10,7 +10,7 @@ use querycop_policy::facts::{Action, Columns, Name, Object, ObjectKind, Possible
 use super::Reader;
 use super::names::{name, relation_name, word};
 use super::query::Rows;
-use super::scope::{Entry, Source};
+use super::scope::Source;
 
 impl<'a> Reader<'a> {
     /// A relation in FROM, or the name of a CTE.
@@ -112,6 +112,7 @@ impl<'a> Reader<'a> {
             alias,
             rtindex: _,
         } = node;
+        let before = self.scopes.len();
         self.option(larg.as_deref());
         self.option(rarg.as_deref());
         for column in using_clause.iter().filter_map(word) {
@@ -124,6 +125,9 @@ impl<'a> Reader<'a> {
         self.option(quals.as_deref());
         if alias.as_ref().is_some_and(renames_columns) {
             self.read_all_columns();
+        }
+        if alias.is_some() {
+            self.scopes.forget_names(before);
         }
         for alias in [alias.as_ref(), join_using_alias.as_ref()]
             .into_iter()
@@ -169,10 +173,14 @@ impl<'a> Reader<'a> {
                 self.read_from(&source, Some(column));
             }
         } else {
-            self.read_column(column);
-            // `t` alone is the whole row of t.
-            self.read_whole_row(column);
+            self.unqualified(column);
         }
+    }
+
+    /// A name alone: a column, or the whole row of what has this alias.
+    pub(super) fn unqualified(&mut self, column: &str) {
+        self.read_column(column);
+        self.read_whole_row(column);
     }
 
     /// `q.f`, which is a call of `f` where what `q` stands for has no such column.
@@ -230,23 +238,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What an alias stands for: the innermost entry, or all relations for a join.
+    /// What an alias stands for: all relations for a join.
     fn sources(&self, alias: &str) -> Vec<Source<'a>> {
-        let found = self.scopes.all().find(|entry| names(entry, alias));
-        match found.map(|entry| &entry.source) {
-            Some(Source::Join) => self
+        let mut found: Vec<_> = self.scopes.named(alias).cloned().collect();
+        if found.is_empty() && matches!(alias, "old" | "new") {
+            found.extend(self.scopes.targets().next().cloned());
+        }
+        if found.iter().any(|source| matches!(source, Source::Join)) {
+            return self
                 .scopes
                 .all()
                 .map(|entry| entry.source.clone())
-                .collect(),
-            Some(source) => vec![source.clone()],
-            None => Vec::new(),
+                .collect();
         }
+        found
     }
 
     /// What a name with a schema stands for: `a.t` and `b.t` can be in sight at once.
     fn sources_in_schemas(&self, name: &str) -> Vec<Source<'a>> {
-        let entries = self.scopes.all().filter(|entry| entry.alias == name);
+        let entries = self.scopes.all().filter(|entry| entry.alias == Some(name));
         entries.map(|entry| entry.source.clone()).collect()
     }
 
@@ -286,10 +296,4 @@ fn row_of(source: &Source<'_>) -> Option<Name> {
 /// Whether columns get other names, as in `t AS x (a, b)`: which is which is for the catalog to say.
 fn renames_columns(alias: &Alias) -> bool {
     !alias.colnames.is_empty()
-}
-
-/// Whether a qualifier means this entry: its alias, or old and new of a target's RETURNING.
-fn names(entry: &Entry<'_>, alias: &str) -> bool {
-    entry.alias == alias
-        || matches!(entry.source, Source::Target(_)) && matches!(alias, "old" | "new")
 }

@@ -17,8 +17,8 @@ struct Scope<'a> {
 /// Something that columns can belong to.
 #[derive(Clone)]
 pub(super) struct Entry<'a> {
-    /// What columns are qualified with.
-    pub(super) alias: &'a str,
+    /// What columns are qualified with; nothing for what stands in a join with an alias of its own.
+    pub(super) alias: Option<&'a str>,
     pub(super) source: Source<'a>,
 }
 
@@ -56,8 +56,42 @@ impl<'a> Scopes<'a> {
 
     pub(super) fn add(&mut self, alias: &'a str, source: Source<'a>) {
         if let Some(scope) = self.scopes.last_mut() {
+            let alias = Some(alias);
             scope.entries.push(Entry { alias, source });
         }
+    }
+
+    /// How many entries the innermost scope has.
+    pub(super) fn len(&self) -> usize {
+        self.scopes.last().map_or(0, |scope| scope.entries.len())
+    }
+
+    /// Takes the names of the innermost scope's entries from a place on, for a join with an alias:
+    /// whoever says one of them means another entry.
+    pub(super) fn forget_names(&mut self, from: usize) {
+        let entries = self.scopes.last_mut().map(|scope| &mut scope.entries);
+        for entry in entries.into_iter().flatten().skip(from) {
+            entry.alias = None;
+        }
+    }
+
+    /// The sources of an alias: those of the innermost scope that has it. Only one of them is meant,
+    /// but which one may be for the catalog to say.
+    pub(super) fn named(&self, alias: &str) -> impl Iterator<Item = &Source<'a>> {
+        let has = move |entry: &&Entry<'a>| entry.alias == Some(alias);
+        let scope = self
+            .scopes
+            .iter()
+            .rev()
+            .find(|scope| scope.entries.iter().any(|entry| has(&entry)));
+        let entries = scope.into_iter().flat_map(|scope| &scope.entries);
+        entries.filter(has).map(|entry| &entry.source)
+    }
+
+    /// The targets in sight, which RETURNING calls `old` and `new`, too.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &Source<'a>> {
+        let sources = self.all().map(|entry| &entry.source);
+        sources.filter(|source| matches!(source, Source::Target(_)))
     }
 
     /// Takes the innermost entries out of sight, for a subquery that isn't LATERAL.

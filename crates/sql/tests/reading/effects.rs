@@ -32,6 +32,68 @@ fn select_reads_columns_of_what_is_in_sight() {
     );
 }
 
+/// `*` under EXISTS is of no interest only as long as nothing compares, sorts or counts what it holds.
+#[test]
+fn exists_reads_what_decides_whether_there_is_a_row() {
+    for plain in [
+        "SELECT EXISTS (SELECT * FROM t)",
+        "SELECT EXISTS (SELECT t.* FROM t LIMIT 1)",
+        "SELECT EXISTS (TABLE t)",
+        "SELECT NOT EXISTS (((SELECT * FROM t)))",
+        "SELECT EXISTS (WITH x AS (SELECT 1) SELECT * FROM t)",
+    ] {
+        has_effects(plain, &["read relation t"]);
+    }
+    for looking in [
+        "SELECT EXISTS ((SELECT * FROM t UNION ALL SELECT 1 ORDER BY 1 LIMIT 1) INTERSECT SELECT 1)",
+        "SELECT EXISTS (SELECT * FROM t INTERSECT SELECT 1)",
+        "SELECT EXISTS (SELECT 1 EXCEPT SELECT * FROM t)",
+        "SELECT EXISTS (SELECT 1 UNION SELECT * FROM t OFFSET 1)",
+        "SELECT EXISTS (SELECT 1 UNION ALL (TABLE t) LIMIT 1)",
+        "SELECT EXISTS (SELECT DISTINCT * FROM t OFFSET 1)",
+        "SELECT EXISTS (SELECT DISTINCT t.* FROM t LIMIT 1)",
+        "SELECT EXISTS (SELECT DISTINCT ON (1) * FROM t)",
+        "SELECT EXISTS (SELECT * FROM t GROUP BY 1 OFFSET 1)",
+        "SELECT EXISTS (SELECT * FROM t GROUP BY 1 HAVING count(*) > 1)",
+        "SELECT EXISTS (SELECT * FROM t ORDER BY 1 LIMIT 1 FOR UPDATE)",
+        "SELECT EXISTS (SELECT * FROM t WINDOW w AS (ORDER BY 1))",
+        "SELECT EXISTS (SELECT 1 FROM (SELECT DISTINCT * FROM t) x OFFSET 1)",
+        "SELECT EXISTS (WITH x AS (TABLE t) SELECT * FROM x INTERSECT SELECT 1)",
+    ] {
+        has_effects(looking, &["read relation t *"]);
+    }
+}
+
+/// A join with an alias hides the names in it, so that they are free for others.
+#[test]
+fn a_name_that_is_given_twice_counts_for_whatever_it_can_mean() {
+    has_effects(
+        "SELECT p.a FROM (t p CROSS JOIN u) AS j, customers AS p",
+        &["read relation customers (a)"],
+    );
+    has_effects(
+        "SELECT (SELECT p.a FROM (t p CROSS JOIN u) AS j) FROM customers AS p",
+        &["read relation customers (a)"],
+    );
+    has_effects(
+        "SELECT p FROM (t p CROSS JOIN u) AS j, customers AS p",
+        &["read relation customers * (p)"],
+    );
+    has_effects(
+        "SELECT p.* FROM (t p JOIN u USING (b) AS k) AS j, customers AS p",
+        &["read relation customers *"],
+    );
+    has_effects(
+        "UPDATE t SET a = 1 FROM customers AS old RETURNING old.b, new.c",
+        &["read relation customers (b)", "read relation t (c)"],
+    );
+    // The alias of the join still stands for all that is in it.
+    has_effects(
+        "SELECT j.a FROM (t p CROSS JOIN u) AS j, customers AS p",
+        &["read relation t (a)", "read relation u (a)"],
+    );
+}
+
 #[test]
 fn subquery_in_from_doesnt_see_its_neighbours() {
     has_only_effects(
