@@ -108,6 +108,7 @@ pub(crate) const WRITES: &[Case] = &[
     case("INSERT of a SELECT", &[b"INSERT INTO public.orders SELECT 9, 'x' ON CONFLICT DO NOTHING"], Changes, Denied("default"), Denied("no-writes")),
     case("INSERT that updates", &[b"INSERT INTO public.orders VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET note = excluded.note"], Changes, Denied("default"), Denied("no-writes")),
     case("MERGE", &[b"MERGE INTO public.orders AS o USING (SELECT 1 AS id) AS s ON o.id = s.id WHEN MATCHED THEN DELETE"], Changes, Denied("default"), Denied("no-writes")),
+    case("MERGE on a condition that leaves no row out", &[b"MERGE INTO public.orders USING (SELECT 1) AS s ON true WHEN MATCHED THEN DELETE"], Changes, Denied("default"), Denied("no-writes")),
     case("TRUNCATE", &[b"TRUNCATE public.orders"], Changes, Denied("default"), Denied("no-writes")),
     case("SELECT INTO", &[b"SELECT 1 AS a INTO public.copied"], Changes, Denied("default"), Denied("no-writes")),
     case("SELECT INTO in parentheses", &[b"(SELECT 1 AS a INTO public.copied)"], Changes, Denied("default"), Denied("no-writes")),

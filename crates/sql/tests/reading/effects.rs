@@ -128,6 +128,15 @@ fn changes_name_their_columns() {
     has_only_effects("UPDATE t SET a = 1", &["update relation t (a) all rows"]);
     has_only_effects("DELETE FROM t WHERE true", &["delete relation t every row"]);
     has_only_effects(
+        "MERGE INTO t USING (SELECT 1) p ON true WHEN MATCHED AND t.a = 1 THEN UPDATE SET b = 2 \
+         WHEN MATCHED THEN DELETE",
+        &[
+            "read relation t (a)",
+            "update relation t (b)",
+            "delete relation t every row",
+        ],
+    );
+    has_only_effects(
         "MERGE INTO t USING s.u AS u ON t.id = u.id WHEN MATCHED THEN UPDATE SET a = u.a \
          WHEN NOT MATCHED THEN INSERT (id) VALUES (u.id)",
         &[
