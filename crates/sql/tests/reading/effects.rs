@@ -353,6 +353,42 @@ fn the_rest_names_its_action() {
     }
 }
 
+/// To a server that doesn't have them yet they are calls of whatever has that name.
+#[test]
+fn constructs_of_newer_versions_are_calls() {
+    for (text, name) in [
+        ("JSON_VALUE(a, '$.b')", "json_value"),
+        ("json_query(a, '$.b')", "json_query"),
+        ("JSON_EXISTS(a, '$.b')", "json_exists"),
+        ("JSON('1')", "json"),
+        ("JSON_SCALAR(1)", "json_scalar"),
+        ("JSON_SERIALIZE('1')", "json_serialize"),
+        ("JSON_OBJECT()", "json_object"),
+        ("JSON_ARRAY(1, 2)", "json_array"),
+        ("JSON_ARRAY()", "json_array"),
+        ("JSON_ARRAYAGG(a)", "json_arrayagg"),
+        ("JSON_OBJECTAGG('a': 1)", "json_objectagg"),
+        ("merge_action()", "merge_action"),
+    ] {
+        let effect = format!("call:construct function {name}");
+        has_effects(&format!("SELECT {text} FROM t"), &[&effect]);
+    }
+    has_effects("SELECT normalize('a')", &["call function normalize"]);
+    has_effects(
+        "SELECT json_object('{a,b}')",
+        &["call function json_object"],
+    );
+    // A name in quotes is none of them.
+    has_only_effects("SELECT \"json_value\"(1)", &["call function json_value"]);
+    // Before PostgreSQL 16 a column.
+    has_effects(
+        "SELECT system_user FROM t",
+        &["read relation t (system_user)"],
+    );
+    let table = "SELECT a FROM JSON_TABLE(b, '$' COLUMNS (a int PATH '$')) x";
+    has_only_effects(table, &[]);
+}
+
 #[test]
 fn kinds_are_those_of_the_command() {
     for (text, kind) in [
