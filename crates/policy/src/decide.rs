@@ -8,7 +8,7 @@ use crate::condition::Input;
 use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
 use crate::denial;
 use crate::explain::{Outcome, RuleOutcome, Standing};
-use crate::facts::{Columns, Effect, ObjectKind, Resolved, Statement};
+use crate::facts::{Columns, Effect, ObjectKind, Resolved, Statement, Via};
 use crate::floor::Article;
 use crate::home::{Finder, Home, Homes};
 use crate::matcher::{Asked, ObjectPattern, Objects};
@@ -107,7 +107,6 @@ impl<'a> Case<'a> {
                 search_path: situation.search_path,
                 user: &scope.principal().user,
                 assumed: policy.assumed_path.as_ref(),
-                catalog: scope.catalog().map(|catalog| &**catalog),
             },
             whole,
             tally: Tally::default(),
@@ -131,6 +130,10 @@ impl<'a> Case<'a> {
 
     /// Judges one effect.
     fn judge(&mut self, seen: Seen<'a>) {
+        if seen.via == Some(Via::Cast) {
+            // Where the type is may decide that there is nothing to allow.
+            self.note_path(&seen);
+        }
         match self.standing(&seen) {
             Standing::Nothing => return,
             Standing::Column => {

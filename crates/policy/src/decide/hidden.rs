@@ -29,12 +29,13 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether a relation has a column, as the catalog says, wherever it may be.
+    /// Whether a relation has a column, as the catalog says, in each schema of the path where it may
+    /// be; in none of which it may be missing, for it can have been made since.
     fn has_column(&self, relation: &Name, column: &str) -> bool {
         let Some(catalog) = self.scope.catalog() else {
             return false;
         };
-        let homes = self.finder.possible(Wanted {
+        let homes = self.finder.certain(Wanted {
             kind: ObjectKind::Relation,
             name: relation,
         });
@@ -46,8 +47,17 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Whether no cast to a type calls a function, as the catalog says, wherever the type may be.
+    fn is_plain_type(&self, catalog: &Catalog, seen: &Seen<'a>) -> bool {
+        let homes = self.finder.certain(seen.wanted());
+        homes.all().iter().all(|home| match home {
+            Home::In(schema) => catalog.is_plain_type(schema, &seen.name.name),
+            Home::None | Home::Anywhere => false,
+        })
+    }
+
     /// Whether an effect is a call at all, if the text doesn't spell it as one.
-    pub(crate) fn standing(&self, seen: &Seen<'_>) -> Standing {
+    pub(crate) fn standing(&self, seen: &Seen<'a>) -> Standing {
         let name = &*seen.name.name;
         let catalog = self.scope.catalog();
         match seen.via {
@@ -57,9 +67,7 @@ impl<'a> Case<'a> {
                 _ => Standing::HiddenCall,
             },
             Some(Via::Cast) => match catalog {
-                Some(catalog) if catalog.is_plain_type(seen.name.schema.as_deref(), name) => {
-                    Standing::Nothing
-                }
+                Some(catalog) if self.is_plain_type(catalog, seen) => Standing::Nothing,
                 _ => Standing::HiddenCall,
             },
             Some(Via::Column | Via::Attribute) => {
