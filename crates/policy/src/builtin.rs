@@ -149,6 +149,10 @@ pub(crate) fn is_in_builtin_set(schema: &str, name: &str) -> bool {
     }
 }
 
+/// How a construct of the grammar is called that only looks like the call of a function, and is one
+/// to a server that doesn't have it yet: `json_value(…)`. PostgreSQL's own, and harmless.
+pub(crate) const CONSTRUCT: &str = "construct";
+
 /// What the set `catalog` of tables has: the catalogs, without those that hold secrets, rows of
 /// tables (statistics of columns, large objects) or what other sessions do.
 pub(crate) fn is_in_catalog_set(schema: &str, name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What a database has, as its own catalog says: a snapshot that makes answers less cautious.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::facts::Name;
 
@@ -12,7 +12,7 @@ pub struct Catalog {
     relations: HashMap<Box<str>, Vec<(Box<str>, Relation)>>,
     functions: HashMap<Box<str>, Vec<(Box<str>, Function)>>,
     operators: HashMap<Box<str>, Vec<Operator>>,
-    plain_types: HashSet<(Box<str>, Box<str>)>,
+    plain_types: HashMap<Box<str>, Vec<Box<str>>>,
 }
 
 /// A table, view or other relation.
@@ -82,7 +82,8 @@ impl Catalog {
 
     /// Adds a type to which no cast calls a function, as enums.
     pub fn add_plain_type(&mut self, schema: &str, name: &str) {
-        self.plain_types.insert((schema.into(), name.into()));
+        let homes = self.plain_types.entry(name.into()).or_default();
+        homes.push(schema.into());
     }
 
     /// How many relations there are.
@@ -109,11 +110,11 @@ impl Catalog {
         self.operators.get(symbol).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether every type of this name has no cast that calls a function.
-    pub fn is_plain_type(&self, schema: Option<&str>, name: &str) -> bool {
+    /// Whether it has a type to which no cast calls a function.
+    pub fn is_plain_type(&self, schema: &str, name: &str) -> bool {
         self.plain_types
-            .iter()
-            .any(|(home, plain)| **plain == *name && schema.is_none_or(|schema| **home == *schema))
+            .get(name)
+            .is_some_and(|homes| homes.iter().any(|home| **home == *schema))
     }
 }
 

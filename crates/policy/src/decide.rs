@@ -2,13 +2,17 @@
 
 mod hidden;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
+
+use cel::Value;
+use hashbrown::HashSet;
 
 use crate::condition::Input;
 use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
 use crate::denial;
 use crate::explain::{Outcome, RuleOutcome, Standing};
-use crate::facts::{Columns, Effect, ObjectKind, Resolved, Statement};
+use crate::facts::{Columns, Effect, ObjectKind, Resolved, Statement, Via};
 use crate::floor::Article;
 use crate::home::{Finder, Home, Homes};
 use crate::matcher::{Asked, ObjectPattern, Objects};
@@ -34,6 +38,10 @@ pub(crate) struct Case<'a> {
     situation: &'a Situation<'a>,
     finder: Finder<'a>,
     whole: Whole,
+    /// The names behind a point in the text, once they are asked for.
+    dotted: OnceCell<HashSet<&'a str>>,
+    /// What conditions see of the statement, once one looks.
+    statement_seen: OnceCell<Value>,
     tally: Tally<'a>,
 }
 
@@ -107,9 +115,10 @@ impl<'a> Case<'a> {
                 search_path: situation.search_path,
                 user: &scope.principal().user,
                 assumed: policy.assumed_path.as_ref(),
-                catalog: scope.catalog().map(|catalog| &**catalog),
             },
             whole,
+            dotted: OnceCell::new(),
+            statement_seen: OnceCell::new(),
             tally: Tally::default(),
         }
     }
@@ -131,6 +140,10 @@ impl<'a> Case<'a> {
 
     /// Judges one effect.
     fn judge(&mut self, seen: Seen<'a>) {
+        if seen.via == Some(Via::Cast) {
+            // Where the type is may decide that there is nothing to allow.
+            self.note_path(&seen);
+        }
         match self.standing(&seen) {
             Standing::Nothing => return,
             Standing::Column => {
@@ -300,6 +313,7 @@ impl<'a> Case<'a> {
         let holds = condition.holds(&Input {
             principal: self.scope.principal(),
             statements: &statements,
+            statement_seen: &self.statement_seen,
             count: self.count,
             risk: self.whole.risk,
             effect,

@@ -1,7 +1,6 @@
 //! Where the object of a name may be.
 
 use crate::builtin;
-use crate::catalog::Catalog;
 use crate::facts::{Name, ObjectKind};
 use crate::matcher::is_function;
 use crate::search_path::{Entry, Path, SearchPath};
@@ -18,6 +17,9 @@ pub(crate) enum Home<'a> {
 }
 
 /// Finds the schemas in which a name may be.
+///
+/// A snapshot of the catalog has no say in it: the server passes over schemas that the role has no
+/// USAGE on, and finds what was made since.
 #[derive(Clone, Copy)]
 pub(crate) struct Finder<'a> {
     pub(crate) search_path: &'a SearchPath,
@@ -25,7 +27,6 @@ pub(crate) struct Finder<'a> {
     pub(crate) user: &'a str,
     /// The path that the policy assumes where nobody knows better.
     pub(crate) assumed: Option<&'a Path>,
-    pub(crate) catalog: Option<&'a Catalog>,
 }
 
 /// A name whose home is asked for.
@@ -138,9 +139,6 @@ impl<'a> Finder<'a> {
         if wanted.is_in_pg_catalog() && !path.names_pg_catalog() {
             return homes.add(Home::In("pg_catalog"));
         }
-        if let Some(home) = self.known_home(path, wanted) {
-            return homes.add(home);
-        }
         let mut found = false;
         for entry in &path.0 {
             if *entry == Entry::User
@@ -168,16 +166,6 @@ impl<'a> Finder<'a> {
             Entry::User => Home::In(self.user),
             Entry::Schema(schema) => Home::In(schema),
         }
-    }
-
-    /// The first schema of a path that has a relation of this name, as the catalog says.
-    fn known_home(&self, path: &'a Path, wanted: Wanted<'_>) -> Option<Home<'a>> {
-        let catalog = self.catalog.filter(|_| wanted.kind.is_relation())?;
-        let mut homes = path.0.iter().map(|entry| self.home_of(entry));
-        homes.find(|home| match home {
-            Home::In(schema) => catalog.relation(schema, &wanted.name.name).is_some(),
-            Home::None | Home::Anywhere => false,
-        })
     }
 }
 

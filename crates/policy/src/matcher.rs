@@ -272,9 +272,10 @@ impl ObjectPattern {
             }
             Self::Activity => is_in(builtin::is_in_activity_set, seen, home, asked),
             Self::Builtin => {
-                is_in(builtin::is_in_builtin_set, seen, home, asked)
-                    // The effect that is judged beside a call is seen only where the call is.
-                    && (seen.via.is_none() || builtin::is_harmless_function(&seen.name.name))
+                seen.subtype == builtin::CONSTRUCT
+                    || (is_in(builtin::is_in_builtin_set, seen, home, asked)
+                        // The effect that is judged beside a call is seen only where the call is.
+                        && (seen.via.is_none() || builtin::is_harmless_function(&seen.name.name)))
             }
             Self::Setting(glob) | Self::Global(_, glob) => matches_global(glob, seen, asked),
             Self::HarmlessSetting => is_harmless_setting(seen, asked),

@@ -196,6 +196,9 @@ fn changes_other_setting(seen: &Seen<'_>) -> bool {
 /// A harmless function, one whose effect counts beside the call, or what may be none at all.
 fn is_harmless_call(seen: &Seen<'_>) -> bool {
     let name = &*seen.name.name;
+    if seen.subtype == builtin::CONSTRUCT {
+        return true;
+    }
     if seen.via.is_some() {
         return seen.kind != ObjectKind::Function || !builtin::is_harmful_function(name);
     }

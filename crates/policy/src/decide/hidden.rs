@@ -4,7 +4,7 @@ use super::Case;
 use crate::builtin;
 use crate::catalog::{Catalog, Volatility};
 use crate::explain::Standing;
-use crate::facts::{Name, ObjectKind, Via};
+use crate::facts::{Action, Name, ObjectKind, Via};
 use crate::home::{Home, Wanted};
 use crate::policy::DottedNames;
 use crate::seen::Seen;
@@ -16,12 +16,15 @@ impl<'a> Case<'a> {
             return seen;
         }
         let catalog = self.scope.catalog();
-        let mut columns = seen.dotted_columns();
-        let is_row = columns.any(|column| {
-            (builtin::shows_rows(column)
-                || catalog.is_some_and(|catalog| has_other_function(catalog, column)))
-                && !self.has_column(seen.name, column)
-        });
+        let may_show = |column: &str| {
+            builtin::shows_rows(column)
+                || catalog.is_some_and(|catalog| has_other_function(catalog, column))
+        };
+        let is_row = seen.action == Action::Read
+            && !seen.beside.is_empty()
+            && seen.columns.named.iter().any(|column| {
+                may_show(column) && self.is_dotted(column) && !self.has_column(seen.name, column)
+            });
         if is_row {
             seen.with_all_columns()
         } else {
@@ -29,12 +32,27 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether a relation has a column, as the catalog says, wherever it may be.
+    /// Whether the text has a name behind a point: `f` in `t.f`.
+    fn is_dotted(&self, name: &str) -> bool {
+        // A text can have so many that only a set of them keeps the decision short.
+        let dotted = self.dotted.get_or_init(|| {
+            let statements = self.subject.statements();
+            let calls = statements.flat_map(|statement| &statement.possible_calls);
+            calls
+                .filter(|call| matches!(call.via, Via::Column | Via::Attribute))
+                .map(|call| &*call.name.name)
+                .collect()
+        });
+        dotted.contains(name)
+    }
+
+    /// Whether a relation has a column, as the catalog says, in each schema of the path where it may
+    /// be; in none of which it may be missing, for it can have been made since.
     fn has_column(&self, relation: &Name, column: &str) -> bool {
         let Some(catalog) = self.scope.catalog() else {
             return false;
         };
-        let homes = self.finder.possible(Wanted {
+        let homes = self.finder.certain(Wanted {
             kind: ObjectKind::Relation,
             name: relation,
         });
@@ -46,8 +64,17 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Whether no cast to a type calls a function, as the catalog says, wherever the type may be.
+    fn is_plain_type(&self, catalog: &Catalog, seen: &Seen<'a>) -> bool {
+        let homes = self.finder.certain(seen.wanted());
+        homes.all().iter().all(|home| match home {
+            Home::In(schema) => catalog.is_plain_type(schema, &seen.name.name),
+            Home::None | Home::Anywhere => false,
+        })
+    }
+
     /// Whether an effect is a call at all, if the text doesn't spell it as one.
-    pub(crate) fn standing(&self, seen: &Seen<'_>) -> Standing {
+    pub(crate) fn standing(&self, seen: &Seen<'a>) -> Standing {
         let name = &*seen.name.name;
         let catalog = self.scope.catalog();
         match seen.via {
@@ -57,9 +84,7 @@ impl<'a> Case<'a> {
                 _ => Standing::HiddenCall,
             },
             Some(Via::Cast) => match catalog {
-                Some(catalog) if catalog.is_plain_type(seen.name.schema.as_deref(), name) => {
-                    Standing::Nothing
-                }
+                Some(catalog) if self.is_plain_type(catalog, seen) => Standing::Nothing,
                 _ => Standing::HiddenCall,
             },
             Some(Via::Column | Via::Attribute) => {

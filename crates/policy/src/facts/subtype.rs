@@ -26,6 +26,7 @@ pub const SUBTYPES: &[&str] = &[
     "commit_prepared",
     "connection",
     "constraint",
+    "construct",
     "copy",
     "create",
     "dblink",

@@ -44,6 +44,23 @@ fn every_effect_must_be_allowed() {
 }
 
 #[test]
+fn a_where_that_is_required_is_required_of_merge() {
+    let shop = session(SHOP);
+    let merge = |rest: &str| format!("MERGE INTO public.orders o USING (SELECT 1 AS id) p {rest}");
+    shop.allows(&merge("ON o.id = p.id WHEN MATCHED THEN DELETE"));
+    shop.allows(&merge("ON true WHEN MATCHED AND o.id = 1 THEN DELETE"));
+    shop.allows(&merge("ON true WHEN NOT MATCHED THEN INSERT VALUES (1)"));
+    for rest in [
+        "ON true WHEN MATCHED THEN DELETE",
+        "ON true WHEN MATCHED THEN UPDATE SET note = 'x'",
+        "ON false WHEN NOT MATCHED BY SOURCE THEN DELETE",
+    ] {
+        shop.denies(&merge(rest), "default");
+        assert_eq!(shop.decide(&merge(rest)).risk, Risk::High, "{rest}");
+    }
+}
+
+#[test]
 fn one_deny_wins_wherever_it_stands() {
     let forward = session(SHOP);
     forward.denies("SELECT * FROM public.salaries", "no-salaries");

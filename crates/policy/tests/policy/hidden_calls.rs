@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use querycop_policy::facts::Name;
-use querycop_policy::{Catalog, Function, Operator, Relation, Volatility};
+use querycop_policy::{Catalog, Function, Operator, Relation, Reuse, SearchPath, Volatility};
 
 use crate::support::session;
 
@@ -264,4 +264,84 @@ fn a_deny_reaches_through_a_view_that_the_catalog_knows() {
     session.denies("SELECT * FROM public.v", "no-secrets");
     session.denies("SELECT * FROM v", "no-secrets");
     session.allows("SELECT * FROM public.w");
+}
+
+/// A server passes over schemas without USAGE, and finds what is newer than the snapshot.
+#[test]
+fn a_snapshot_proves_nothing_of_where_a_name_is_found() {
+    let mut catalog = Catalog::default();
+    for (schema, name) in [("reporting", "orders"), ("public", "newt"), ("public", "v")] {
+        let relation = Relation {
+            columns: vec!["status".into()],
+            base_relations: Vec::new(),
+        };
+        catalog.add_relation(schema, name, relation);
+    }
+    catalog.add_relation(
+        "secret",
+        "v",
+        Relation {
+            columns: vec!["status".into()],
+            base_relations: vec![Name::qualified("hidden", "x")],
+        },
+    );
+    catalog.add_plain_type("public", "state");
+    let catalog = Arc::new(catalog);
+    let allowing = READER.replace("['public.*']", "['public.*', 'reporting.*']");
+    let denying = "
+version: 1
+default: allow
+dotted_names: calls
+rules:
+  - name: no-secrets
+    deny: { tables: ['secret.*'] }
+  - name: nothing-hidden
+    deny: { tables: ['hidden.*'] }
+";
+    let with = |rules: &str, path: &str| {
+        let mut session = session(rules);
+        session.path = SearchPath::known(path);
+        session.catalog = Some(Arc::clone(&catalog));
+        session
+    };
+    let orders = "SELECT status FROM orders";
+    let newt = "SELECT status FROM newt";
+    with(&allowing, "reporting, secret").denies(orders, "default");
+    with(denying, "reporting, secret").denies(orders, "no-secrets");
+    with(&allowing, "secret, public").denies(newt, "default");
+    with(denying, "secret, public").denies(newt, "no-secrets");
+    with(&allowing, "reporting, public").allows(orders);
+    with(&allowing, "\"$user\", public").allows(newt);
+    // Any view of the path may be the one that is read.
+    with(denying, "public, secret").denies("SELECT status FROM v", "no-secrets");
+    let hidden = denying.replace("['secret.*']", "['other.*']");
+    with(&hidden, "public, secret").denies("SELECT status FROM v", "nothing-hidden");
+    with(&hidden, "public").allows("SELECT status FROM v");
+    // A column, or a type, of what the name may stand for.
+    let strict = allowing.replace("default:", "dotted_names: calls\ndefault:");
+    with(&strict, "public").allows("SELECT n.status FROM newt n");
+    with(&strict, "\"$user\", public").allows("SELECT n.status FROM newt n");
+    with(&strict, "reporting, public").denies("SELECT n.status FROM newt n", "default");
+    with(&allowing, "public").allows("SELECT 'a'::state, 'a'::public.state");
+    let cast = with(&allowing, "public").decide("SELECT 'a'::state");
+    assert_eq!(cast.reuse, Reuse::SearchPath);
+    with(&allowing, "evil, public").denies("SELECT 'a'::state", "default");
+    with(&allowing, "evil, public").denies("SELECT 'a'::evil.state", "default");
+}
+
+/// 20,000 names behind a point, and as many settings, are looked at once each.
+#[test]
+fn decisions_about_very_many_names_are_made() {
+    let list = |item: fn(usize) -> String| {
+        let items: Vec<_> = (0..20_000).map(item).collect();
+        items.join(", ")
+    };
+    let columns = list(|n| format!("u.c{n}"));
+    session(READER).allows(&format!("SELECT {columns} FROM public.u"));
+    let closed = format!("{READER}  - name: closed\n    deny: {{ columns: [public.u.email] }}\n");
+    let shown = format!("SELECT {columns}, u.to_jsonb FROM public.u");
+    session(&closed).denies(&shown, "closed");
+    let settings = list(|n| format!("set_config('app.s{n}', 'x', true)"));
+    let setting = READER.replace("actions: [call]", "actions: [call, session]");
+    session(&setting).denies(&format!("SELECT {settings}"), "default");
 }

@@ -147,6 +147,29 @@ rules:
 }
 
 #[test]
+fn constructs_of_newer_versions_are_builtin_and_calls_by_their_name() {
+    let rules = "
+version: 1
+default: deny
+rules:
+  - name: call
+    allow: { actions: [call], functions: [builtin] }
+";
+    let constructs = "SELECT JSON_VALUE('1', '$'), JSON_ARRAY(1), JSON('1'), normalize('a')";
+    let builtin = session(rules);
+    builtin.allows(constructs);
+    builtin.denies("SELECT \"json_value\"('1', '$')", "default");
+    builtin.denies("SELECT \"merge_action\"()", "default");
+    session(&rules.replace("builtin", "app.f")).denies("SELECT JSON_VALUE('1', '$')", "default");
+    let closed =
+        format!("{rules}  - name: no-value\n    deny: {{ functions: [public.json_value] }}\n");
+    session(&closed).denies("SELECT JSON_VALUE('1', '$')", "no-value");
+    session(&closed).allows("SELECT JSON_QUERY('1', '$')");
+    let none = format!("{rules}  - name: none\n    deny: {{ subtypes: [construct] }}\n");
+    session(&none).denies(constructs, "none");
+}
+
+#[test]
 fn functions_that_do_something_need_more_than_the_builtin_set() {
     let session = session(
         "

@@ -15,12 +15,35 @@ impl<'a> Reader<'a> {
     pub(super) fn func_call(&mut self, node: &'a FuncCall) {
         let function = name(&node.funcname);
         self.known_function(&function.name, &node.args);
+        if function.schema.as_deref() == Some("pg_catalog") {
+            self.written_without_schema(&function.name);
+        }
         self.effect(
             Action::Call,
             "",
             Object::new(ObjectKind::Function, function),
         );
         self.walk_func_call(node);
+    }
+
+    /// What the grammar of the parser's version turns into a call in `pg_catalog`, and that of an
+    /// older server doesn't.
+    fn written_without_schema(&mut self, function: &str) {
+        match function {
+            // A column, before PostgreSQL 16.
+            "system_user" => self.unqualified(function),
+            // Calls like any other, before PostgreSQL 13 and 16.
+            "normalize" | "json_object" => {
+                self.named_effect(Action::Call, "", ObjectKind::Function, function);
+            }
+            _ => {}
+        }
+    }
+
+    /// A construct of the grammar that an older server, which doesn't have it, takes for the call of
+    /// whatever function of that name it finds.
+    pub(super) fn construct(&mut self, function: &'static str) {
+        self.named_effect(Action::Call, "construct", ObjectKind::Function, function);
     }
 
     pub(super) fn call_stmt(&mut self, node: &'a CallStmt) {

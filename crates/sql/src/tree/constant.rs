@@ -17,6 +17,11 @@ pub(super) fn is_always_true(condition: &Node) -> bool {
     truth(condition) == Some(true)
 }
 
+/// Whether a condition lets no row pass: false or NULL.
+pub(super) fn is_never_true(condition: &Node) -> bool {
+    literal(condition).is_some_and(|constant| constant.isnull) || truth(condition) == Some(false)
+}
+
 /// Any constant but NULL, also under casts.
 pub(super) fn is_literal(node: &Node) -> bool {
     literal(node).is_some_and(|constant| !constant.isnull)

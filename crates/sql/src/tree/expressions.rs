@@ -18,6 +18,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn merge_support_func(&mut self, node: &'a protobuf::MergeSupportFunc) {
+        // Before PostgreSQL 17 a call.
+        self.construct("merge_action");
         let protobuf::MergeSupportFunc {
             xpr,
             msftype: _,

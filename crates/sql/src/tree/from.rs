@@ -8,9 +8,10 @@ use pg_query::protobuf::{
 use querycop_policy::facts::{Action, Columns, Name, Object, ObjectKind, PossibleCall, Via};
 
 use super::Reader;
+use super::columns::FACT;
 use super::names::{name, relation_name, word};
 use super::query::Rows;
-use super::scope::{Entry, Source};
+use super::scope::Source;
 
 impl<'a> Reader<'a> {
     /// A relation in FROM, or the name of a CTE.
@@ -112,6 +113,7 @@ impl<'a> Reader<'a> {
             alias,
             rtindex: _,
         } = node;
+        let before = self.scopes.len();
         self.option(larg.as_deref());
         self.option(rarg.as_deref());
         for column in using_clause.iter().filter_map(word) {
@@ -124,6 +126,9 @@ impl<'a> Reader<'a> {
         self.option(quals.as_deref());
         if alias.as_ref().is_some_and(renames_columns) {
             self.read_all_columns();
+        }
+        if alias.is_some() {
+            self.scopes.forget_names(before);
         }
         for alias in [alias.as_ref(), join_using_alias.as_ref()]
             .into_iter()
@@ -169,14 +174,21 @@ impl<'a> Reader<'a> {
                 self.read_from(&source, Some(column));
             }
         } else {
-            self.read_column(column);
-            // `t` alone is the whole row of t.
-            self.read_whole_row(column);
+            self.unqualified(column);
         }
+    }
+
+    /// A name alone: a column, or the whole row of what has this alias.
+    pub(super) fn unqualified(&mut self, column: &str) {
+        self.read_column(column);
+        self.read_whole_row(column);
     }
 
     /// `q.f`, which is a call of `f` where what `q` stands for has no such column.
     fn possible_column(&mut self, qualifier: &str, column: &str, sources: &[Source<'a>]) {
+        if !self.budget.spend(sources.len() * FACT + self.scopes.size()) {
+            return;
+        }
         let calls = &mut self.possible_calls;
         let mut call = |of| {
             calls.insert(PossibleCall {
@@ -202,6 +214,9 @@ impl<'a> Reader<'a> {
 
     /// A column without a qualifier: of any relation in sight.
     pub(super) fn read_column(&mut self, column: &str) {
+        if !self.budget.spend(self.scopes.size()) {
+            return;
+        }
         let entries: Vec<_> = self
             .scopes
             .all()
@@ -220,6 +235,9 @@ impl<'a> Reader<'a> {
 
     /// `*`: every column of the innermost FROM.
     fn read_all_columns(&mut self) {
+        if !self.budget.spend(self.scopes.size()) {
+            return;
+        }
         let entries: Vec<_> = self
             .scopes
             .innermost()
@@ -230,23 +248,31 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What an alias stands for: the innermost entry, or all relations for a join.
-    fn sources(&self, alias: &str) -> Vec<Source<'a>> {
-        let found = self.scopes.all().find(|entry| names(entry, alias));
-        match found.map(|entry| &entry.source) {
-            Some(Source::Join) => self
+    /// What an alias stands for: all relations for a join.
+    fn sources(&mut self, alias: &str) -> Vec<Source<'a>> {
+        if !self.budget.spend(self.scopes.size()) {
+            return Vec::new();
+        }
+        let mut found: Vec<_> = self.scopes.named(alias).cloned().collect();
+        if found.is_empty() && matches!(alias, "old" | "new") {
+            found.extend(self.scopes.targets().next().cloned());
+        }
+        if found.iter().any(|source| matches!(source, Source::Join)) {
+            return self
                 .scopes
                 .all()
                 .map(|entry| entry.source.clone())
-                .collect(),
-            Some(source) => vec![source.clone()],
-            None => Vec::new(),
+                .collect();
         }
+        found
     }
 
     /// What a name with a schema stands for: `a.t` and `b.t` can be in sight at once.
-    fn sources_in_schemas(&self, name: &str) -> Vec<Source<'a>> {
-        let entries = self.scopes.all().filter(|entry| entry.alias == name);
+    fn sources_in_schemas(&mut self, name: &str) -> Vec<Source<'a>> {
+        if !self.budget.spend(self.scopes.size()) {
+            return Vec::new();
+        }
+        let entries = self.scopes.all().filter(|entry| entry.alias == Some(name));
         entries.map(|entry| entry.source.clone()).collect()
     }
 
@@ -254,15 +280,21 @@ impl<'a> Reader<'a> {
         let place = match source {
             Source::Read(_, place) => Some(*place),
             Source::Target(relation) => {
+                if !self.budget.spend(FACT) {
+                    return;
+                }
                 let object = self.relation_object(ObjectKind::Relation, relation);
                 self.effect_on(Action::Read, "", object, Columns::default())
             }
             Source::Join | Source::Derived => None,
         };
-        if let Some(effect) = place.and_then(|place| self.effects.get_mut(place)) {
-            match column {
-                Some(column) => effect.columns.add(column),
-                None => effect.columns.all = true,
+        let Some(place) = place else { return };
+        match column {
+            Some(column) => self.use_column(place, column),
+            None => {
+                if let Some(effect) = self.effects.get_mut(place) {
+                    effect.columns.all = true;
+                }
             }
         }
     }
@@ -286,10 +318,4 @@ fn row_of(source: &Source<'_>) -> Option<Name> {
 /// Whether columns get other names, as in `t AS x (a, b)`: which is which is for the catalog to say.
 fn renames_columns(alias: &Alias) -> bool {
     !alias.colnames.is_empty()
-}
-
-/// Whether a qualifier means this entry: its alias, or old and new of a target's RETURNING.
-fn names(entry: &Entry<'_>, alias: &str) -> bool {
-    entry.alias == alias
-        || matches!(entry.source, Source::Target(_)) && matches!(alias, "old" | "new")
 }

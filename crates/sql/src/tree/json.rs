@@ -1,6 +1,8 @@
 //! Into SQL/JSON: every field is named, so that a new one is a compile error.
+//!
+//! What looks like a call is one to servers before PostgreSQL 16 or 17.
 
-use pg_query::protobuf;
+use pg_query::protobuf::{self, JsonExprOp};
 
 use super::Reader;
 
@@ -68,6 +70,14 @@ impl<'a> Reader<'a> {
             quotes: _,
             location: _,
         } = node;
+        match node.op() {
+            JsonExprOp::JsonExistsOp => self.construct("json_exists"),
+            JsonExprOp::JsonQueryOp => self.construct("json_query"),
+            JsonExprOp::JsonValueOp => self.construct("json_value"),
+            // COLUMNS, which it needs, stands in no call.
+            JsonExprOp::JsonTableOp => {}
+            JsonExprOp::Undefined => self.foreign(),
+        }
         if let Some(context_item) = context_item {
             self.json_value_expr(context_item);
         }
@@ -133,6 +143,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn json_parse_expr(&mut self, node: &'a protobuf::JsonParseExpr) {
+        self.construct("json");
         let protobuf::JsonParseExpr {
             expr,
             output,
@@ -148,6 +159,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn json_scalar_expr(&mut self, node: &'a protobuf::JsonScalarExpr) {
+        self.construct("json_scalar");
         let protobuf::JsonScalarExpr {
             expr,
             output,
@@ -160,6 +172,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn json_serialize_expr(&mut self, node: &'a protobuf::JsonSerializeExpr) {
+        self.construct("json_serialize");
         let protobuf::JsonSerializeExpr {
             expr,
             output,
@@ -174,6 +187,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn json_object_constructor(&mut self, node: &'a protobuf::JsonObjectConstructor) {
+        self.construct("json_object");
         let protobuf::JsonObjectConstructor {
             exprs,
             output,
@@ -188,6 +202,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn json_array_constructor(&mut self, node: &'a protobuf::JsonArrayConstructor) {
+        self.construct("json_array");
         let protobuf::JsonArrayConstructor {
             exprs,
             output,
@@ -204,6 +219,7 @@ impl<'a> Reader<'a> {
         &mut self,
         node: &'a protobuf::JsonArrayQueryConstructor,
     ) {
+        self.construct("json_array");
         let protobuf::JsonArrayQueryConstructor {
             query,
             output,
@@ -236,6 +252,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn json_object_agg(&mut self, node: &'a protobuf::JsonObjectAgg) {
+        self.construct("json_objectagg");
         let protobuf::JsonObjectAgg {
             constructor,
             arg,
@@ -251,6 +268,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn json_array_agg(&mut self, node: &'a protobuf::JsonArrayAgg) {
+        self.construct("json_arrayagg");
         let protobuf::JsonArrayAgg {
             constructor,
             arg,

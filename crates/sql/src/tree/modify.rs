@@ -3,7 +3,7 @@
 use pg_query::Node;
 use pg_query::protobuf::node::Node as N;
 use pg_query::protobuf::{
-    CmdType, DeleteStmt, InsertStmt, MergeStmt, MergeWhenClause, OnConflictAction,
+    CmdType, DeleteStmt, InsertStmt, MergeMatchKind, MergeStmt, MergeWhenClause, OnConflictAction,
     OnConflictClause, RangeVar, ReturningClause, UpdateStmt,
 };
 use querycop_policy::facts::{
@@ -11,7 +11,7 @@ use querycop_policy::facts::{
 };
 
 use super::Reader;
-use super::constant::is_always_true;
+use super::constant::{is_always_true, is_never_true};
 use super::query::{Rows, has_star};
 use super::scope::Source;
 
@@ -179,7 +179,13 @@ impl<'a> Reader<'a> {
             self.effect(Action::Read, "", object);
             for when in merge_when_clauses {
                 if let Some(N::MergeWhenClause(when)) = &when.node {
-                    self.merge_action(when, relation, returning_clause.is_some());
+                    let filter = self.merge_filter(join_condition.as_deref(), when);
+                    let attributes = Attributes {
+                        filter,
+                        returning: returning_clause.is_some(),
+                        ..Attributes::default()
+                    };
+                    self.merge_action(when, relation, attributes);
                 }
             }
             self.add_target(relation);
@@ -192,26 +198,48 @@ impl<'a> Reader<'a> {
         self.scopes.pop();
     }
 
-    fn merge_action(&mut self, when: &'a MergeWhenClause, target: &'a RangeVar, returning: bool) {
+    /// Which rows of the target an action of MERGE can leave out: by ON, or by the AND of its WHEN.
+    fn merge_filter(&mut self, on: Option<&Node>, when: &MergeWhenClause) -> Filter {
+        if !matches!(when.command_type(), CmdType::CmdUpdate | CmdType::CmdDelete) {
+            return Filter::NotApplicable;
+        }
+        let joins_all = match when.match_kind() {
+            // Rows that no row of the source joins: all of them, where ON is never true.
+            MergeMatchKind::MergeWhenNotMatchedBySource => on.is_some_and(is_never_true),
+            MergeMatchKind::MergeWhenMatched
+            | MergeMatchKind::MergeWhenNotMatchedByTarget
+            | MergeMatchKind::Undefined => on.is_none_or(is_always_true),
+        };
+        if !joins_all
+            || when
+                .condition
+                .as_deref()
+                .is_some_and(|and| !is_always_true(and))
+        {
+            return Filter::Given;
+        }
+        self.feature(Feature::NoWhere);
+        Filter::AlwaysTrue
+    }
+
+    fn merge_action(
+        &mut self,
+        when: &'a MergeWhenClause,
+        target: &'a RangeVar,
+        attributes: Attributes,
+    ) {
         let named = set_columns(&when.target_list);
-        let (action, columns, filter) = match when.command_type() {
-            CmdType::CmdInsert if when.target_list.is_empty() => {
-                (Action::Insert, Columns::all(), Filter::NotApplicable)
-            }
-            CmdType::CmdInsert => (Action::Insert, named, Filter::NotApplicable),
-            CmdType::CmdUpdate => (Action::Update, named, Filter::Given),
-            CmdType::CmdDelete => (Action::Delete, Columns::default(), Filter::Given),
+        let (action, columns) = match when.command_type() {
+            CmdType::CmdInsert if when.target_list.is_empty() => (Action::Insert, Columns::all()),
+            CmdType::CmdInsert => (Action::Insert, named),
+            CmdType::CmdUpdate => (Action::Update, named),
+            CmdType::CmdDelete => (Action::Delete, Columns::default()),
             CmdType::CmdNothing => return,
             CmdType::Undefined
             | CmdType::CmdUnknown
             | CmdType::CmdSelect
             | CmdType::CmdMerge
             | CmdType::CmdUtility => return self.foreign(),
-        };
-        let attributes = Attributes {
-            filter,
-            returning,
-            ..Attributes::default()
         };
         self.change(action, target, columns, attributes);
     }
@@ -253,7 +281,7 @@ impl<'a> Reader<'a> {
         attributes: Attributes,
     ) {
         let object: Object = self.relation_object(ObjectKind::Relation, relation);
-        self.effects.insert(Effect {
+        self.add_effect(Effect {
             action,
             subtype: "",
             object,
@@ -278,11 +306,9 @@ impl<'a> Reader<'a> {
 
 /// The columns of a list of targets.
 fn set_columns(targets: &[Node]) -> Columns {
-    let mut columns = Columns::default();
-    for target in targets {
-        if let Some(N::ResTarget(target)) = &target.node {
-            columns.named.push(target.name.as_str().into());
-        }
-    }
-    columns
+    let names = targets.iter().filter_map(|target| match &target.node {
+        Some(N::ResTarget(target)) => Some(target.name.as_str()),
+        _ => None,
+    });
+    names.collect()
 }

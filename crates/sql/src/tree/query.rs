@@ -1,5 +1,7 @@
 //! SELECT, WITH, and what goes with them.
 
+use std::collections::HashSet;
+
 use pg_query::Node;
 use pg_query::protobuf::node::Node as N;
 use pg_query::protobuf::{
@@ -9,6 +11,7 @@ use pg_query::protobuf::{
 use querycop_policy::facts::{Action, Feature, Kind, Object, ObjectKind};
 
 use super::Reader;
+use super::columns::FACT;
 use super::scope::Source;
 
 /// Where the rows of a query go.
@@ -18,7 +21,7 @@ pub(super) enum Rows {
     ToClient,
     /// Into a statement around it.
     Inside,
-    /// Nowhere: EXISTS only asks whether there are any.
+    /// Nowhere: EXISTS only asks whether there are any, so `*` reads no column.
     Exists,
 }
 
@@ -41,6 +44,10 @@ impl<'a> Reader<'a> {
     }
 
     fn select(&mut self, node: &'a SelectStmt, rows: Rows) {
+        let rows = match rows {
+            Rows::Exists if !exists_whatever_it_holds(node) => Rows::Inside,
+            rows => rows,
+        };
         self.kind(Kind::Select);
         if rows == Rows::ToClient && has_from(node) && !is_limited(node) {
             self.feature(Feature::NoLimit);
@@ -80,12 +87,7 @@ impl<'a> Reader<'a> {
             self.with_clause(with);
         }
         for arm in [larg, rarg].into_iter().flatten() {
-            let arm_rows = if rows == Rows::Exists {
-                rows
-            } else {
-                Rows::Inside
-            };
-            self.select(arm, arm_rows);
+            self.select(arm, Rows::Inside);
         }
         self.nodes(from_clause);
         if rows == Rows::Exists {
@@ -192,7 +194,10 @@ impl<'a> Reader<'a> {
             LockClauseStrength::LcsForkeyshare => "for_key_share",
             LockClauseStrength::LcsNone | LockClauseStrength::Undefined => "row",
         };
-        let named: Vec<_> = node
+        if !self.budget.spend(self.scopes.size() * FACT) {
+            return;
+        }
+        let named: HashSet<_> = node
             .locked_rels
             .iter()
             .filter_map(|relation| match relation.node.as_ref() {
@@ -203,7 +208,9 @@ impl<'a> Reader<'a> {
         let locked: Vec<_> = self
             .scopes
             .innermost()
-            .filter(|entry| named.is_empty() || named.contains(&entry.alias))
+            .filter(|entry| {
+                named.is_empty() || entry.alias.is_some_and(|alias| named.contains(&alias))
+            })
             .filter_map(|entry| match entry.source {
                 Source::Read(relation, _) => Some(relation),
                 Source::Target(_) | Source::Join | Source::Derived => None,
@@ -225,6 +232,22 @@ impl<'a> Reader<'a> {
         self.nodes(&node.options);
         self.foreign_if(node.view_query.is_some());
     }
+}
+
+/// Whether no value in the list of results can decide if there is a row, or which one is locked.
+///
+/// Set operations, DISTINCT and GROUP BY compare rows, ORDER BY sorts them by a result's number, and
+/// OFFSET counts what is left then. LIMIT alone only stops.
+fn exists_whatever_it_holds(select: &SelectStmt) -> bool {
+    select.larg.is_none()
+        && select.rarg.is_none()
+        && select.distinct_clause.is_empty()
+        && select.into_clause.is_none()
+        && select.group_clause.is_empty()
+        && select.having_clause.is_none()
+        && select.window_clause.is_empty()
+        && select.sort_clause.is_empty()
+        && select.limit_offset.is_none()
 }
 
 /// Whether `*` or `t.*` stands in a list of results.

@@ -32,6 +32,68 @@ fn select_reads_columns_of_what_is_in_sight() {
     );
 }
 
+/// `*` under EXISTS is of no interest only as long as nothing compares, sorts or counts what it holds.
+#[test]
+fn exists_reads_what_decides_whether_there_is_a_row() {
+    for plain in [
+        "SELECT EXISTS (SELECT * FROM t)",
+        "SELECT EXISTS (SELECT t.* FROM t LIMIT 1)",
+        "SELECT EXISTS (TABLE t)",
+        "SELECT NOT EXISTS (((SELECT * FROM t)))",
+        "SELECT EXISTS (WITH x AS (SELECT 1) SELECT * FROM t)",
+    ] {
+        has_effects(plain, &["read relation t"]);
+    }
+    for looking in [
+        "SELECT EXISTS ((SELECT * FROM t UNION ALL SELECT 1 ORDER BY 1 LIMIT 1) INTERSECT SELECT 1)",
+        "SELECT EXISTS (SELECT * FROM t INTERSECT SELECT 1)",
+        "SELECT EXISTS (SELECT 1 EXCEPT SELECT * FROM t)",
+        "SELECT EXISTS (SELECT 1 UNION SELECT * FROM t OFFSET 1)",
+        "SELECT EXISTS (SELECT 1 UNION ALL (TABLE t) LIMIT 1)",
+        "SELECT EXISTS (SELECT DISTINCT * FROM t OFFSET 1)",
+        "SELECT EXISTS (SELECT DISTINCT t.* FROM t LIMIT 1)",
+        "SELECT EXISTS (SELECT DISTINCT ON (1) * FROM t)",
+        "SELECT EXISTS (SELECT * FROM t GROUP BY 1 OFFSET 1)",
+        "SELECT EXISTS (SELECT * FROM t GROUP BY 1 HAVING count(*) > 1)",
+        "SELECT EXISTS (SELECT * FROM t ORDER BY 1 LIMIT 1 FOR UPDATE)",
+        "SELECT EXISTS (SELECT * FROM t WINDOW w AS (ORDER BY 1))",
+        "SELECT EXISTS (SELECT 1 FROM (SELECT DISTINCT * FROM t) x OFFSET 1)",
+        "SELECT EXISTS (WITH x AS (TABLE t) SELECT * FROM x INTERSECT SELECT 1)",
+    ] {
+        has_effects(looking, &["read relation t *"]);
+    }
+}
+
+/// A join with an alias hides the names in it, so that they are free for others.
+#[test]
+fn a_name_that_is_given_twice_counts_for_whatever_it_can_mean() {
+    has_effects(
+        "SELECT p.a FROM (t p CROSS JOIN u) AS j, customers AS p",
+        &["read relation customers (a)"],
+    );
+    has_effects(
+        "SELECT (SELECT p.a FROM (t p CROSS JOIN u) AS j) FROM customers AS p",
+        &["read relation customers (a)"],
+    );
+    has_effects(
+        "SELECT p FROM (t p CROSS JOIN u) AS j, customers AS p",
+        &["read relation customers * (p)"],
+    );
+    has_effects(
+        "SELECT p.* FROM (t p JOIN u USING (b) AS k) AS j, customers AS p",
+        &["read relation customers *"],
+    );
+    has_effects(
+        "UPDATE t SET a = 1 FROM customers AS old RETURNING old.b, new.c",
+        &["read relation customers (b)", "read relation t (c)"],
+    );
+    // The alias of the join still stands for all that is in it.
+    has_effects(
+        "SELECT j.a FROM (t p CROSS JOIN u) AS j, customers AS p",
+        &["read relation t (a)", "read relation u (a)"],
+    );
+}
+
 #[test]
 fn subquery_in_from_doesnt_see_its_neighbours() {
     has_only_effects(
@@ -65,6 +127,15 @@ fn changes_name_their_columns() {
     );
     has_only_effects("UPDATE t SET a = 1", &["update relation t (a) all rows"]);
     has_only_effects("DELETE FROM t WHERE true", &["delete relation t every row"]);
+    has_only_effects(
+        "MERGE INTO t USING (SELECT 1) p ON true WHEN MATCHED AND t.a = 1 THEN UPDATE SET b = 2 \
+         WHEN MATCHED THEN DELETE",
+        &[
+            "read relation t (a)",
+            "update relation t (b)",
+            "delete relation t every row",
+        ],
+    );
     has_only_effects(
         "MERGE INTO t USING s.u AS u ON t.id = u.id WHEN MATCHED THEN UPDATE SET a = u.a \
          WHEN NOT MATCHED THEN INSERT (id) VALUES (u.id)",
@@ -280,6 +351,42 @@ fn the_rest_names_its_action() {
     ] {
         has_effects(text, &[effect]);
     }
+}
+
+/// To a server that doesn't have them yet they are calls of whatever has that name.
+#[test]
+fn constructs_of_newer_versions_are_calls() {
+    for (text, name) in [
+        ("JSON_VALUE(a, '$.b')", "json_value"),
+        ("json_query(a, '$.b')", "json_query"),
+        ("JSON_EXISTS(a, '$.b')", "json_exists"),
+        ("JSON('1')", "json"),
+        ("JSON_SCALAR(1)", "json_scalar"),
+        ("JSON_SERIALIZE('1')", "json_serialize"),
+        ("JSON_OBJECT()", "json_object"),
+        ("JSON_ARRAY(1, 2)", "json_array"),
+        ("JSON_ARRAY()", "json_array"),
+        ("JSON_ARRAYAGG(a)", "json_arrayagg"),
+        ("JSON_OBJECTAGG('a': 1)", "json_objectagg"),
+        ("merge_action()", "merge_action"),
+    ] {
+        let effect = format!("call:construct function {name}");
+        has_effects(&format!("SELECT {text} FROM t"), &[&effect]);
+    }
+    has_effects("SELECT normalize('a')", &["call function normalize"]);
+    has_effects(
+        "SELECT json_object('{a,b}')",
+        &["call function json_object"],
+    );
+    // A name in quotes is none of them.
+    has_only_effects("SELECT \"json_value\"(1)", &["call function json_value"]);
+    // Before PostgreSQL 16 a column.
+    has_effects(
+        "SELECT system_user FROM t",
+        &["read relation t (system_user)"],
+    );
+    let table = "SELECT a FROM JSON_TABLE(b, '$' COLUMNS (a int PATH '$')) x";
+    has_only_effects(table, &[]);
 }
 
 #[test]
