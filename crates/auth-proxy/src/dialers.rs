@@ -1,7 +1,8 @@
 //! One dialer for each identity.
 
 use alloydb_connector::{
-    Credentials, Dialer, DialerBuilder, Error, IamLogin, RefreshStrategy, TokenSource as _,
+    ApiCredentials, Credentials, Dialer, DialerBuilder, Error, IamLogin, RefreshStrategy,
+    TokenSource as _,
 };
 use opentelemetry::metrics::Meter;
 use secrecy::{ExposeSecret, SecretString};
@@ -45,6 +46,14 @@ impl Dialers {
         let dialer = self.builder(identity).await?.build().await?;
         made.push((identity.clone(), dialer.clone()));
         Ok(dialer)
+    }
+
+    /// What other APIs of Google are called with as this identity.
+    pub(crate) async fn api_credentials(
+        &self,
+        identity: &Identity,
+    ) -> Result<ApiCredentials, Error> {
+        self.builder(identity).await?.api_credentials().await
     }
 
     /// All that were made.

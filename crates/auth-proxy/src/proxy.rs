@@ -18,6 +18,7 @@ use crate::admin_server::Admin;
 use crate::connection_test::{self, Failures};
 use crate::dialers::{Dialers, announce};
 use crate::dns::{Resolve, SystemResolver};
+use crate::google::{self, Google, Sending, SpanQueue};
 use crate::health::{Health, Probes, View};
 use crate::http_server::{HttpError, HttpServer};
 use crate::instance::Workshop;
@@ -46,6 +47,11 @@ pub struct Hooks {
     pub command_line: Vec<u8>,
     /// The meter that the connector's six metrics go to; none by default.
     pub meter: Option<Meter>,
+    /// Where the connector's spans come from that `--telemetry-project` is to get.
+    pub spans: SpanQueue,
+    /// In place of the addresses of Cloud Monitoring and Cloud Trace, which get the proxy's access
+    /// tokens. For tests.
+    pub telemetry_endpoint: Option<String>,
 }
 
 impl Default for Hooks {
@@ -55,6 +61,8 @@ impl Default for Hooks {
             resolver: Arc::new(SystemResolver::default()),
             command_line: Vec::new(),
             meter: None,
+            spans: SpanQueue::default(),
+            telemetry_endpoint: None,
         }
     }
 }
@@ -76,6 +84,7 @@ pub struct Proxy {
     stops: Stops,
     reload: Arc<Notify>,
     watch: Option<Watch>,
+    google: Option<Google>,
 }
 
 /// A proxy can't start.
@@ -181,10 +190,39 @@ impl Proxy {
             stops,
             reload: Arc::default(),
             watch,
+            google: None,
         };
+        proxy.google = proxy.begin_telemetry().await;
         proxy.look();
         proxy.get_ready().await?;
         Ok(proxy)
+    }
+
+    /// Begins to send to `--telemetry-project`. What is wrong with that stops no client.
+    async fn begin_telemetry(&self) -> Option<Google> {
+        if !google::is_wanted(&self.settings.telemetry) {
+            return None;
+        }
+        let dialers = &self.listeners.workshop().dialers;
+        let credentials = dialers.api_credentials(&self.settings.identity).await;
+        let started = match credentials {
+            Ok(credentials) => Google::start(
+                &self.settings,
+                Sending {
+                    metrics: Arc::clone(&self.metrics),
+                    spans: self.hooks.spans.clone(),
+                    credentials,
+                    logger: self.logger.clone(),
+                    endpoint: self.hooks.telemetry_endpoint.clone(),
+                },
+            ),
+            Err(error) => Err(chain(&error)),
+        };
+        let told = started.inspect_err(|error| {
+            self.logger
+                .error(format_args!("telemetry is not sent: {error}"));
+        });
+        told.ok()
     }
 
     /// From open ports to clients that are served, in the original's order.
@@ -327,15 +365,22 @@ impl Proxy {
         };
         let mut stops = self.stops.clone();
         let (logger, sessions) = (self.logger.clone(), Arc::clone(&self.sessions));
-        let status = tokio::select! {
-            status = self.shut_down(trigger) => status,
+        let ended = async {
+            let status = self.shut_down(trigger).await;
+            sessions.cut();
+            if let Some(google) = self.google.take() {
+                google.end().await;
+            }
+            status
+        };
+        tokio::select! {
+            status = ended => status,
             () = stops.again() => {
                 logger.info("Second signal received: ending at once");
+                sessions.cut();
                 trigger.status(false)
             }
-        };
-        sessions.cut();
-        status
+        }
     }
 
     async fn shut_down(&mut self, trigger: Trigger) -> u8 {

@@ -32,7 +32,7 @@ const ECHO: Duration = Duration::from_millis(100);
 pub fn run(settings: Settings, mut hooks: Hooks) -> u8 {
     let logger = Logger::standard(settings.logging);
     // Outside of a runtime, since it sends from threads of its own.
-    let exporting = match Exporting::start(&settings.telemetry, &settings.version) {
+    let exporting = match Exporting::start(&settings.telemetry, &settings.version, &hooks.spans) {
         Ok(exporting) => exporting,
         Err(error) => {
             terminal(&logger, &error);
