@@ -77,7 +77,10 @@ impl Dialers {
         for user_agent in &self.user_agents {
             builder = builder.user_agent(user_agent);
         }
-        if let Some(endpoint) = &self.admin_endpoint {
+        // Whoever has all from a file asks nobody.
+        if let Some(endpoint) = &self.admin_endpoint
+            && !matches!(self.refresh, Refresh::Static(_))
+        {
             builder = builder.admin_endpoint(endpoint);
         }
         if let Some(domain) = &self.universe_domain {
