@@ -6,8 +6,11 @@ mod table;
 mod accepted;
 mod completion;
 mod doctor;
+mod front;
+mod identity;
 mod scenarios;
 mod side;
+mod static_info;
 mod wanted;
 
 use std::fmt::Write as _;
