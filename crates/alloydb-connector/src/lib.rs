@@ -55,7 +55,8 @@
 //! connect ([`drivers`]); everything that speaks to a Unix socket, psql among them, comes in through
 //! the [`bridge`] without any feature. `opentelemetry` records the six metrics of Google's connectors through
 //! your meter. Spans come through `tracing` always: `dial`, `connect info`, `connect`, `refresh`,
-//! `fetch metadata`, `fetch ephemeral certificate`; one that fails has OpenTelemetry's status `ERROR`.
+//! `fetch metadata`, `fetch ephemeral certificate`; one that fails has OpenTelemetry's status `ERROR`, and
+//! `error.type` where the admin API names the failure.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;

@@ -5,15 +5,18 @@ use std::error::Error;
 use tracing::{Instrument as _, Span};
 
 use crate::dial::Failed;
+use crate::{RefreshError, RefreshFailure};
 
 /// A span for a step: its name, and fields if it has any.
 ///
-/// The two that are empty at first are what `tracing-opentelemetry` makes a span's status of.
+/// Those that are empty at first are for one that fails: what OpenTelemetry calls the kind of an error,
+/// and what `tracing-opentelemetry` makes a span's status of.
 macro_rules! step {
     ($name:literal $(, $($field:tt)+)?) => {
         tracing::info_span!(
             $name,
             $($($field)+,)?
+            "error.type" = tracing::field::Empty,
             otel.status_code = tracing::field::Empty,
             otel.status_description = tracing::field::Empty,
         )
@@ -48,10 +51,25 @@ pub(crate) async fn take<T, E: Failure>(
     if let Err(failure) = &outcome
         && !span.is_disabled()
     {
+        if let Some(kind) = kind(failure.error()) {
+            span.record("error.type", kind);
+        }
         span.record("otel.status_code", "ERROR");
         span.record("otel.status_description", chain(failure.error()));
     }
     outcome
+}
+
+/// What the admin API calls a failure, such as `NOT_FOUND`, if it is one of the API's.
+fn kind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a str> {
+    let refresh = match error.downcast_ref::<crate::Error>() {
+        Some(crate::Error::Refresh(refresh)) => refresh,
+        _ => error.downcast_ref::<RefreshError>()?,
+    };
+    match refresh.failure() {
+        RefreshFailure::Status { status, .. } => Some(status),
+        _ => None,
+    }
 }
 
 /// An error with all its causes, in one line.

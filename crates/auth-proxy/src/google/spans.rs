@@ -29,8 +29,30 @@ const MAX_BATCH: usize = 512;
 const MAX_NAME: usize = 128;
 const MAX_VALUE: usize = 256;
 
-/// `UNKNOWN` of google.rpc.Code, which is what the original makes of an error.
-const UNKNOWN: u32 = 2;
+/// What is wrong, by the numbers of google.rpc.Code:
+/// <https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto>
+const CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// `UNKNOWN`, which the original makes of an error that isn't the API's.
+const UNKNOWN: usize = 2;
 
 /// Spans that have ended and are to be sent. Who ends one never waits.
 #[derive(Clone, Debug, Default)]
@@ -152,7 +174,7 @@ impl Trace {
             told["parentSpanId"] = json!(span.parent_span_id.to_string());
         }
         if let Status::Error { description } = &span.status {
-            told["status"] = json!({ "code": UNKNOWN, "message": description });
+            told["status"] = json!({ "code": code(span), "message": description });
         }
         told
     }
@@ -171,10 +193,21 @@ impl Trace {
                 instance = short(&uri);
             }
             attributes.insert("/alloydb/instance".to_owned(), text(&instance));
+        }
+        if span.name == "dial" {
             attributes.insert("/alloydb/dialer_id".to_owned(), text(&self.dialer_id));
         }
         attributes
     }
+}
+
+/// What is wrong with a step that failed.
+fn code(span: &SpanData) -> usize {
+    let mut known = span.attributes.iter();
+    let kind = known.find(|known| known.key.as_str() == "error.type");
+    let kind = kind.map(|kind| kind.value.as_str());
+    let at = kind.and_then(|kind| CODES.iter().position(|code| *code == kind));
+    at.unwrap_or(UNKNOWN)
 }
 
 /// How the original calls a step.
@@ -242,6 +275,19 @@ mod tests {
         let batches = std::iter::from_fn(|| Some(queue.take().len()).filter(|taken| *taken > 0));
         let batches: Vec<_> = batches.collect();
         assert_eq!(batches, [MAX_BATCH; MAX_WAITING / MAX_BATCH]);
+    }
+
+    #[test]
+    fn a_failure_has_the_number_of_what_the_api_calls_it() {
+        let mut failed = ended(TraceFlags::SAMPLED);
+        assert_eq!(code(&failed), UNKNOWN);
+        let mut is_called = |kind: &'static str| {
+            failed.attributes = vec![opentelemetry::KeyValue::new("error.type", kind)];
+            code(&failed)
+        };
+        assert_eq!(is_called("NOT_FOUND"), 5);
+        assert_eq!(is_called("UNAUTHENTICATED"), 16);
+        assert_eq!(is_called("something else"), UNKNOWN);
     }
 
     #[test]

@@ -11,7 +11,9 @@ mod identity;
 mod scenarios;
 mod side;
 mod static_info;
+mod telemetry;
 mod wanted;
+mod watcher;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

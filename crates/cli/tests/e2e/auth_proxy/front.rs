@@ -1,4 +1,4 @@
-//! A proxy for HTTPS that leads every name to the emulator, with a certificate for one of them.
+//! A proxy for HTTPS that leads all names to one server, with a certificate for some of them.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,11 +22,11 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Stands for `name`, and hands what it is told on to `to` in clear. Its authority is written into
+    /// Stands for `names`, and hands what it is told on to `to` in clear. Its authority is written into
     /// `directory`.
-    pub(super) fn start(name: &str, to: SocketAddr, directory: &Path) -> Self {
+    pub(super) fn start(names: &[&str], to: SocketAddr, directory: &Path) -> Self {
         let authority = Authority::new("front");
-        let acceptor = acceptor(&authority.server(&[name]));
+        let acceptor = acceptor(&authority.server(names));
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let runtime = Runtime::new().expect("threads can be started");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
@@ -60,12 +60,14 @@ impl Front {
 
 fn acceptor(identity: &Identity) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider has them")
         .with_no_client_auth()
         .with_single_cert(identity.chain().to_vec(), identity.private_key())
         .expect("they belong together");
+    // gRPC wants the one, and both servers tell them apart in clear.
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     TlsAcceptor::from(Arc::new(config))
 }
 

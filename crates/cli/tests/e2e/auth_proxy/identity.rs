@@ -77,7 +77,7 @@ fn a_service_account_that_is_impersonated() {
     let address = url.strip_prefix("http://").expect("it is plain HTTP");
     let to = address.parse().expect("it is an address");
     // The original has no other way to be led elsewhere than where Google is.
-    let front = Front::start("iamcredentials.googleapis.com", to, directory.path());
+    let front = Front::start(&["iamcredentials.googleapis.com"], to, directory.path());
     let accounts = format!("{SERVICE_ACCOUNT},{DELEGATE}");
     compare("impersonation", |side| {
         let credentials = cloud.emulator.credentials_file(BASE);

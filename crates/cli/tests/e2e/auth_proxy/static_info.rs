@@ -28,7 +28,6 @@ fn one_instance() {
         side.is_ready();
         side.note_psql("psql", &with_password(side.psql()));
         side.says("closed the connection");
-        side.note_psql("psql again", &with_password(side.psql()));
         terminate(side);
         let calls = cloud.emulator.requests().len();
         side.note("calls of the API", calls);
