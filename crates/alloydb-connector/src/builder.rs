@@ -23,7 +23,8 @@ use crate::proxy::{self, Proxy};
 use crate::refresh::{Fetcher, Instances, Pace, StaticFile};
 use crate::telemetry::Telemetry;
 use crate::{
-    ConfigError, Credentials, Dialer, Error, IamLogin, Mistake, RefreshStrategy, RsaKey, tls,
+    ApiCredentials, ConfigError, Credentials, Dialer, Error, IamLogin, Mistake, RefreshStrategy,
+    RsaKey, tls,
 };
 
 /// How the connector names itself.
@@ -242,25 +243,41 @@ impl DialerBuilder {
         Ok(built?)
     }
 
+    /// Makes no dialer, but what calls of other APIs of Google are made with: of the options only
+    /// those that concern credentials, universe, quota project, proxy and roots matter.
+    ///
+    /// Waits for nobody on the network; reads credentials and other files. Must be called in a tokio
+    /// runtime with time and I/O enabled, and used in it.
+    ///
+    /// # Errors
+    ///
+    /// Always [`Error::Config`].
+    pub async fn api_credentials(self) -> Result<ApiCredentials, Error> {
+        let runtime = Handle::try_current().map_err(|_| ConfigError::new(Mistake::NoRuntime))?;
+        let read = tokio::task::spawn_blocking(move || {
+            // Google's library spawns its tasks where it is built.
+            let _entered = runtime.enter();
+            let around = self.surroundings(&self.full_user_agent())?;
+            let resolved = resolve(&self.credentials, Purpose::Admin, &around)?;
+            let quota_project = self.billed(&resolved);
+            Ok::<_, ConfigError>(ApiCredentials {
+                resolved,
+                quota_project,
+            })
+        });
+        let read = read.await;
+        let read = read.map_err(|_| ConfigError::new(Mistake::NoRuntime))?;
+        Ok(read?)
+    }
+
     fn assemble(self, runtime: &Handle) -> Result<Dialer, ConfigError> {
         // Google's library spawns its tasks where it is built.
         let _entered = runtime.enter();
         self.check()?;
-        let universe = self.universe_domain.as_deref().unwrap_or(DEFAULT_UNIVERSE);
-        let user_agent = [&[USER_AGENT.to_owned()], self.user_agents.as_slice()].concat();
-        let user_agent = user_agent.join(" ");
-        let http = self.http(&user_agent)?;
-        let endpoint = self.endpoint(universe)?;
+        let user_agent = self.full_user_agent();
+        let around = self.surroundings(&user_agent)?;
+        let endpoint = self.endpoint(&around.universe)?;
         let routes = self.proxy.routes()?;
-        let default = || format!("https://iamcredentials.{universe}");
-        let iam_endpoint = self.iam_endpoint.clone().unwrap_or_else(default);
-        let iam_endpoint = AdminClient::endpoint(&iam_endpoint, self.plaintext)?;
-        let around = Surroundings {
-            http,
-            universe: universe.to_owned(),
-            plaintext: self.plaintext,
-            iam_endpoint: iam_endpoint.as_str().trim_end_matches('/').to_owned(),
-        };
         let of_login = self.login_credentials.as_ref().unwrap_or(&self.credentials);
         let login = resolve(of_login, Purpose::Login, &around)?;
         let closed = CancellationToken::new();
@@ -288,6 +305,30 @@ impl DialerBuilder {
             _closes: closed.clone().drop_guard(),
             closed,
         }))
+    }
+
+    fn full_user_agent(&self) -> String {
+        let names = [&[USER_AGENT.to_owned()], self.user_agents.as_slice()].concat();
+        names.join(" ")
+    }
+
+    fn surroundings(&self, user_agent: &str) -> Result<Surroundings, ConfigError> {
+        let universe = self.universe_domain.as_deref().unwrap_or(DEFAULT_UNIVERSE);
+        let default = || format!("https://iamcredentials.{universe}");
+        let iam_endpoint = self.iam_endpoint.clone().unwrap_or_else(default);
+        let iam_endpoint = AdminClient::endpoint(&iam_endpoint, self.plaintext)?;
+        Ok(Surroundings {
+            http: self.http(user_agent)?,
+            universe: universe.to_owned(),
+            plaintext: self.plaintext,
+            iam_endpoint: iam_endpoint.as_str().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The project to bill, where one is set.
+    fn billed(&self, credentials: &Resolved) -> Option<String> {
+        let set = self.quota_project.clone().or_else(proxy::quota_project);
+        set.or_else(|| credentials.quota_project.clone())
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -364,11 +405,7 @@ impl DialerBuilder {
         runtime: &Handle,
     ) -> Result<Instances, ConfigError> {
         let credentials = resolve(&self.credentials, Purpose::Admin, &around)?;
-        let quota_project = self.quota_project.clone();
-        let quota_project = quota_project
-            .or_else(proxy::quota_project)
-            .or_else(|| credentials.quota_project.clone());
-        let quota_project = match quota_project {
+        let quota_project = match self.billed(&credentials) {
             Some(project) => Some(header("quota_project", &project)?),
             None => None,
         };

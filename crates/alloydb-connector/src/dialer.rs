@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::Instrument as _;
 
 use crate::credentials::{Resolved, TokenError};
 use crate::dial::{Destination, Failed, Way};
 use crate::exchange::exchange;
 use crate::refresh::{Entry, Instances, Material, StaticFile};
+use crate::step::{self, step};
 use crate::telemetry::{CacheUse, DialStatus, Dialled, Telemetry};
 use crate::{
     AccessToken, ConfigError, DialFailure, DialOptions, DialerBuilder, Error, IamLogin,
@@ -81,12 +81,11 @@ impl Dialer {
         instance: &InstanceUri,
         options: &DialOptions,
     ) -> Result<Stream, Error> {
-        let span = tracing::info_span!("dial", alloydb.instance = %instance);
+        let span = step!("dial", alloydb.instance = %instance);
         let login = options.iam_login.unwrap_or(self.0.iam_login);
         let began = Instant::now();
         let mut cache = CacheUse::Miss;
-        let dialled = self.0.dial(instance, options, &mut cache).instrument(span);
-        let dialled = dialled.await;
+        let dialled = step::take(span, self.0.dial(instance, options, &mut cache)).await;
         let status = match &dialled {
             Ok(_) => DialStatus::Success,
             Err(failed) => failed.status,
@@ -194,8 +193,7 @@ impl Inner {
         options: &DialOptions,
         cache: &mut CacheUse,
     ) -> Result<Stream, Failed> {
-        let held = self.material(instance);
-        let held = held.instrument(tracing::info_span!("connect info")).await;
+        let held = step::take(step!("connect info"), self.material(instance)).await;
         let mut held = held.map_err(|error| Failed {
             status: match &error {
                 Error::Config(_) => DialStatus::UserError,
@@ -216,7 +214,8 @@ impl Inner {
             status: DialStatus::ExchangeError,
         })?;
         let login = options.iam_login.unwrap_or(self.iam_login);
-        let dialled = self.connect(&to, &held.material, login, &token).await;
+        let connecting = self.connect(&to, &held.material, login, &token);
+        let dialled = step::take(step!("connect"), connecting).await;
         if dialled.is_err()
             && let Some(entry) = &held.entry
         {

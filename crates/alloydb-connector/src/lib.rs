@@ -54,11 +54,13 @@
 //! `deadpool-postgres`, `bb8`, `diesel-async`, `sqlx` and `sea-orm` each let the driver of that name
 //! connect ([`drivers`]); everything that speaks to a Unix socket, psql among them, comes in through
 //! the [`bridge`] without any feature. `opentelemetry` records the six metrics of Google's connectors through
-//! your meter. Spans come through `tracing` always: `dial`, `connect info`, `refresh`, `fetch
-//! metadata`, `fetch ephemeral certificate`.
+//! your meter. Spans come through `tracing` always: `dial`, `connect info`, `connect`, `refresh`,
+//! `fetch metadata`, `fetch ephemeral certificate`; one that fails has OpenTelemetry's status `ERROR`, and
+//! `error.type` where the admin API names the failure.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;
+mod api_credentials;
 #[cfg(unix)]
 pub mod bridge;
 mod builder;
@@ -78,11 +80,13 @@ mod options;
 mod proxy;
 mod refresh;
 mod status;
+mod step;
 mod stream;
 mod telemetry;
 mod timestamp;
 mod tls;
 
+pub use api_credentials::ApiCredentials;
 pub use builder::DialerBuilder;
 pub use clock::Clock;
 pub use credentials::{AccessToken, Credentials, TokenError, TokenSource};

@@ -1,7 +1,8 @@
 //! One dialer for each identity.
 
 use alloydb_connector::{
-    Credentials, Dialer, DialerBuilder, Error, IamLogin, RefreshStrategy, TokenSource as _,
+    ApiCredentials, Credentials, Dialer, DialerBuilder, Error, IamLogin, RefreshStrategy,
+    TokenSource as _,
 };
 use opentelemetry::metrics::Meter;
 use secrecy::{ExposeSecret, SecretString};
@@ -47,6 +48,14 @@ impl Dialers {
         Ok(dialer)
     }
 
+    /// What other APIs of Google are called with as this identity.
+    pub(crate) async fn api_credentials(
+        &self,
+        identity: &Identity,
+    ) -> Result<ApiCredentials, Error> {
+        self.builder(identity).await?.api_credentials().await
+    }
+
     /// All that were made.
     pub(crate) async fn all(&self) -> Vec<Dialer> {
         let made = self.made.lock().await;
@@ -68,7 +77,10 @@ impl Dialers {
         for user_agent in &self.user_agents {
             builder = builder.user_agent(user_agent);
         }
-        if let Some(endpoint) = &self.admin_endpoint {
+        // Whoever has all from a file asks nobody.
+        if let Some(endpoint) = &self.admin_endpoint
+            && !matches!(self.refresh, Refresh::Static(_))
+        {
             builder = builder.admin_endpoint(endpoint);
         }
         if let Some(domain) = &self.universe_domain {

@@ -10,8 +10,10 @@ mod dns;
 mod examined;
 mod flags;
 mod gcloud;
+mod google;
 mod health;
 mod help;
+mod hooks;
 mod http_server;
 mod instance;
 mod listeners;
@@ -37,8 +39,10 @@ mod wait;
 pub use dns::{Resolve, ResolveError, SystemResolver};
 pub use examined::{ExamineError, Examined};
 pub use flags::{DoctorOptions, Environment, Outcome, SettingsError, Sources, begin};
+pub use google::SpanQueue;
+pub use hooks::{Hooks, Reload};
 pub use log::Logger;
-pub use proxy::{Hooks, Proxy, Reload, StartError};
+pub use proxy::{Proxy, StartError};
 pub use run::run;
 pub use settings::{
     AdminServer, Bind, Credential, FailedInstance, HttpServer, Identity, Impersonation, Instance,

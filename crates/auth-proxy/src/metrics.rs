@@ -2,6 +2,7 @@
 //! them with labels that can be joined.
 
 mod families;
+mod samples;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -10,12 +11,18 @@ use alloydb_connector::InstanceUri;
 use prometheus::{Encoder, Histogram, IntCounter, IntGauge, Registry, TextEncoder};
 use uuid::Uuid;
 
+pub(crate) use self::families::LATENCY_MS;
 use self::families::{Making, Original, Ours};
+pub(crate) use self::samples::{Sample, Value};
 
 /// Everything that is counted.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
+    /// Of the connector in this process, as the original calls it.
+    pub(crate) dialer_id: String,
+    /// Since when everything is counted.
+    pub(crate) began: SystemTime,
     original: Original,
     ours: Ours,
 }
@@ -84,6 +91,8 @@ impl Metrics {
         let ours = Ours::new(&making)?;
         Ok(Self {
             registry: making.registry,
+            dialer_id: making.dialer_id,
+            began: SystemTime::now(),
             original,
             ours,
         })
@@ -165,6 +174,12 @@ impl Metrics {
         self.ours.name_failures.with_label_values(&[name]).inc();
     }
 
+    /// What the project's Cloud Monitoring or Cloud Trace didn't take.
+    pub(crate) fn telemetry_lost(&self, to: &str, count: u64) {
+        let lost = self.ours.telemetry_lost.with_label_values(&[to]);
+        lost.inc_by(count);
+    }
+
     /// The metrics of an instance.
     pub(crate) fn of(self: &Arc<Self>, instance: &InstanceUri) -> InstanceMetrics {
         let short = short(instance);
@@ -235,7 +250,12 @@ impl InstanceMetrics {
                 ours.with_label_values(&[&self.short]),
             )
         });
-        theirs.observe(took.as_secs_f64() * 1000.0);
+        let latency = took.as_secs_f64() * 1000.0;
+        theirs.observe(latency);
+        let squares = &original.dial_latency_squares;
+        squares
+            .with_label_values(&[&self.full])
+            .inc_by(latency * latency);
         ours.observe(took.as_secs_f64());
     }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::thread;
 
 use arc_swap::ArcSwap;
-use opentelemetry::metrics::Meter;
 use querycop_serve::{Endpoint, Watch, Workers, raise_file_limit};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -17,8 +16,9 @@ use tokio::time::sleep;
 use crate::admin_server::Admin;
 use crate::connection_test::{self, Failures};
 use crate::dialers::{Dialers, announce};
-use crate::dns::{Resolve, SystemResolver};
+use crate::google::{self, Google, Sending};
 use crate::health::{Health, Probes, View};
+use crate::hooks::Hooks;
 use crate::http_server::{HttpError, HttpServer};
 use crate::instance::Workshop;
 use crate::listeners::{Listeners, Prepared, ServeError, Serving};
@@ -30,34 +30,6 @@ use crate::session::Sessions;
 use crate::shutdown::{StopHandle, Stops, drain};
 use crate::systemd::{Phase, notify};
 use crate::{Instance, Settings, StartUpCheck, Trigger, telemetry};
-
-/// Reads the instances again; the error is a line for the log.
-pub type Reload = dyn Fn() -> Result<Vec<Instance>, String> + Send + Sync;
-
-/// What a proxy is given beside its settings.
-#[derive(Clone)]
-pub struct Hooks {
-    /// Reads the instances again, at SIGHUP and when [`Settings::config_file`] changes. Without it
-    /// only certificates of listeners are.
-    pub reload: Option<Arc<Reload>>,
-    /// Looks DNS names up; the system's resolver by default.
-    pub resolver: Arc<dyn Resolve>,
-    /// What `/debug/pprof/cmdline` shows; nothing by default.
-    pub command_line: Vec<u8>,
-    /// The meter that the connector's six metrics go to; none by default.
-    pub meter: Option<Meter>,
-}
-
-impl Default for Hooks {
-    fn default() -> Self {
-        Self {
-            reload: None,
-            resolver: Arc::new(SystemResolver::default()),
-            command_line: Vec::new(),
-            meter: None,
-        }
-    }
-}
 
 /// A proxy that serves clients.
 pub struct Proxy {
@@ -76,6 +48,7 @@ pub struct Proxy {
     stops: Stops,
     reload: Arc<Notify>,
     watch: Option<Watch>,
+    google: Option<Google>,
 }
 
 /// A proxy can't start.
@@ -181,10 +154,39 @@ impl Proxy {
             stops,
             reload: Arc::default(),
             watch,
+            google: None,
         };
+        proxy.google = proxy.begin_telemetry().await;
         proxy.look();
         proxy.get_ready().await?;
         Ok(proxy)
+    }
+
+    /// Begins to send to `--telemetry-project`. What is wrong with that stops no client.
+    async fn begin_telemetry(&self) -> Option<Google> {
+        if !google::is_wanted(&self.settings.telemetry) {
+            return None;
+        }
+        let dialers = &self.listeners.workshop().dialers;
+        let credentials = dialers.api_credentials(&self.settings.identity).await;
+        let started = match credentials {
+            Ok(credentials) => Google::start(
+                &self.settings,
+                Sending {
+                    metrics: Arc::clone(&self.metrics),
+                    spans: self.hooks.spans.clone(),
+                    credentials,
+                    logger: self.logger.clone(),
+                    endpoint: self.hooks.telemetry_endpoint.clone(),
+                },
+            ),
+            Err(error) => Err(chain(&error)),
+        };
+        let told = started.inspect_err(|error| {
+            self.logger
+                .error(format_args!("telemetry is not sent: {error}"));
+        });
+        told.ok()
     }
 
     /// From open ports to clients that are served, in the original's order.
@@ -327,15 +329,22 @@ impl Proxy {
         };
         let mut stops = self.stops.clone();
         let (logger, sessions) = (self.logger.clone(), Arc::clone(&self.sessions));
-        let status = tokio::select! {
-            status = self.shut_down(trigger) => status,
+        let ended = async {
+            let status = self.shut_down(trigger).await;
+            sessions.cut();
+            if let Some(google) = self.google.take() {
+                google.end().await;
+            }
+            status
+        };
+        tokio::select! {
+            status = ended => status,
             () = stops.again() => {
                 logger.info("Second signal received: ending at once");
+                sessions.cut();
                 trigger.status(false)
             }
-        };
-        sessions.cut();
-        status
+        }
     }
 
     async fn shut_down(&mut self, trigger: Trigger) -> u8 {

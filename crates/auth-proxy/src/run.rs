@@ -12,13 +12,13 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::Settings;
 use crate::log::Logger;
-use crate::proxy::{Hooks, Proxy, terminal};
+use crate::proxy::{Proxy, terminal};
 use crate::shutdown::{StopHandle, Trigger};
 use crate::systemd::{Phase, notify};
 use crate::telemetry::Exporting;
 use crate::trace::LibraryLog;
+use crate::{Hooks, Settings};
 
 /// The status of a proxy that could not start.
 const FAILED: u8 = 1;
@@ -32,7 +32,7 @@ const ECHO: Duration = Duration::from_millis(100);
 pub fn run(settings: Settings, mut hooks: Hooks) -> u8 {
     let logger = Logger::standard(settings.logging);
     // Outside of a runtime, since it sends from threads of its own.
-    let exporting = match Exporting::start(&settings.telemetry, &settings.version) {
+    let exporting = match Exporting::start(&settings.telemetry, &settings.version, &hooks.spans) {
         Ok(exporting) => exporting,
         Err(error) => {
             terminal(&logger, &error);

@@ -1,4 +1,5 @@
-//! Metrics and traces over OTLP, and what is said of telemetry that this proxy doesn't send.
+//! Metrics and traces over OTLP, traces on their way to Cloud Trace, and what is said of telemetry that
+//! this proxy doesn't send.
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::Telemetry;
+use crate::google::{self, SpanQueue};
 
 /// The name of the service and of the instruments' scope.
 const NAME: &str = "alloydb-auth-proxy";
@@ -25,7 +27,7 @@ const NAME: &str = "alloydb-auth-proxy";
 /// For one export, and so for the last one, which the end of the process waits for.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What is sent to a collector; nothing without an endpoint.
+/// What is made of the connector's metrics and spans; nothing where nobody is to have them.
 #[derive(Debug, Default)]
 pub(crate) struct Exporting {
     meters: Option<SdkMeterProvider>,
@@ -42,42 +44,36 @@ pub(crate) struct ExportError {
 }
 
 impl Exporting {
-    /// Begins to send. Must not be called within a runtime: threads of its own do the sending.
-    pub(crate) fn start(settings: &Telemetry, version: &str) -> Result<Self, ExportError> {
-        let Some(endpoint) = &settings.otlp_endpoint else {
-            return Ok(Self::default());
-        };
-        let failed = |cause| ExportError {
-            endpoint: endpoint.clone(),
-            cause,
-        };
-        let base = endpoint.trim_end_matches('/');
+    /// Begins to send to a collector, and to put spans for the project into `queue`. Must not be
+    /// called within a runtime: threads of its own do the sending.
+    pub(crate) fn start(
+        settings: &Telemetry,
+        version: &str,
+        queue: &SpanQueue,
+    ) -> Result<Self, ExportError> {
         let attribute = opentelemetry::KeyValue::new("service.version", version.to_owned());
         let resource = Resource::builder().with_service_name(NAME);
         let resource = resource.with_attribute(attribute).build();
+        let collector = settings.otlp_endpoint.as_deref().map(Collector);
         let mut exporting = Self::default();
-        if !settings.disable_metrics {
-            let exporter = MetricExporter::builder()
-                .with_http()
-                .with_protocol(Protocol::HttpBinary)
-                .with_endpoint(format!("{base}/v1/metrics"))
-                .with_timeout(TIMEOUT)
-                .build()
-                .map_err(failed)?;
-            let meters = SdkMeterProvider::builder().with_periodic_exporter(exporter);
+        if let Some(collector) = &collector
+            && !settings.disable_metrics
+        {
+            let meters =
+                SdkMeterProvider::builder().with_periodic_exporter(collector.of_metrics()?);
             exporting.meters = Some(meters.with_resource(resource.clone()).build());
         }
-        if !settings.disable_traces && settings.sample_rate >= 0 {
-            let exporter = SpanExporter::builder()
-                .with_http()
-                .with_protocol(Protocol::HttpBinary)
-                .with_endpoint(format!("{base}/v1/traces"))
-                .with_timeout(TIMEOUT)
-                .build()
-                .map_err(failed)?;
-            let tracers = SdkTracerProvider::builder()
-                .with_batch_exporter(exporter)
-                .with_sampler(sampler(settings.sample_rate));
+        let for_project = google::wants_spans(settings);
+        let has_reader = collector.is_some() || for_project;
+        if has_reader && !settings.disable_traces && settings.sample_rate >= 0 {
+            let mut tracers =
+                SdkTracerProvider::builder().with_sampler(sampler(settings.sample_rate));
+            if let Some(collector) = &collector {
+                tracers = tracers.with_batch_exporter(collector.of_spans()?);
+            }
+            if for_project {
+                tracers = tracers.with_span_processor(queue.clone());
+            }
             exporting.tracers = Some(tracers.with_resource(resource).build());
         }
         Ok(exporting)
@@ -111,6 +107,40 @@ impl Exporting {
     }
 }
 
+/// The address of an OpenTelemetry collector.
+struct Collector<'a>(&'a str);
+
+impl Collector<'_> {
+    fn of_metrics(&self) -> Result<MetricExporter, ExportError> {
+        let exporter = MetricExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(self.path("metrics"))
+            .with_timeout(TIMEOUT);
+        exporter.build().map_err(|cause| self.failed(cause))
+    }
+
+    fn of_spans(&self) -> Result<SpanExporter, ExportError> {
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(self.path("traces"))
+            .with_timeout(TIMEOUT);
+        exporter.build().map_err(|cause| self.failed(cause))
+    }
+
+    fn path(&self, signal: &str) -> String {
+        format!("{}/v1/{signal}", self.0.trim_end_matches('/'))
+    }
+
+    fn failed(&self, cause: ExporterBuildError) -> ExportError {
+        ExportError {
+            endpoint: self.0.to_owned(),
+            cause,
+        }
+    }
+}
+
 /// One trace in `rate`; 0 and 1 are all.
 fn sampler(rate: i64) -> Sampler {
     if rate <= 1 {
@@ -121,25 +151,9 @@ fn sampler(rate: i64) -> Sampler {
     Sampler::TraceIdRatioBased(1.0 / f64::from(rate))
 }
 
-/// What was asked for, or is the original's default, and isn't sent by this proxy.
+/// What is the original's default, and isn't sent by this proxy.
 pub(crate) fn notices(settings: &Telemetry) -> Vec<String> {
     let mut notices = Vec::new();
-    if let Some(project) = &settings.project
-        && !(settings.disable_metrics && settings.disable_traces)
-    {
-        let instead = match &settings.otlp_endpoint {
-            Some(endpoint) => format!("they go to {endpoint} (--otlp-endpoint)"),
-            None => {
-                "name an OpenTelemetry collector that forwards them with --otlp-endpoint, or use \
-                     --prometheus"
-                    .to_owned()
-            }
-        };
-        notices.push(format!(
-            "Ignoring --telemetry-project: this proxy itself sends no metrics and traces to Cloud \
-             Monitoring and Cloud Trace of project {project}; {instead}"
-        ));
-    }
     if !settings.disable_built_in {
         notices.push(
             "Built-in telemetry: this proxy sends no metrics to Google; \
@@ -160,7 +174,7 @@ mod tests {
 
     fn telemetry() -> Telemetry {
         Telemetry {
-            project: Some("p".to_owned()),
+            project: None,
             prefix: String::new(),
             sample_rate: 10_000,
             disable_metrics: false,
@@ -172,24 +186,12 @@ mod tests {
 
     #[test]
     fn what_is_not_sent_is_said() {
-        let notices = notices(&telemetry());
-        assert_eq!(notices.len(), 1);
-        assert!(
-            notices[0].contains("project p; name an OpenTelemetry collector"),
-            "{notices:?}"
-        );
-        let silent = Telemetry {
-            disable_metrics: true,
-            disable_traces: true,
-            ..telemetry()
-        };
-        assert_eq!(super::notices(&silent), [""; 0]);
+        assert_eq!(notices(&telemetry()), [""; 0]);
         let default = Telemetry {
-            project: None,
             disable_built_in: false,
             ..telemetry()
         };
-        assert!(super::notices(&default)[0].starts_with("Built-in telemetry: "));
+        assert!(notices(&default)[0].starts_with("Built-in telemetry: "));
     }
 
     #[test]
@@ -240,7 +242,7 @@ mod tests {
             sample_rate: 1,
             ..telemetry()
         };
-        let exporting = Exporting::start(&settings, "0.1.0").unwrap();
+        let exporting = Exporting::start(&settings, "0.1.0", &SpanQueue::default()).unwrap();
         let meter = exporting.meter().expect("metrics are on");
         meter.u64_counter("dials").build().add(1, &[]);
         let subscriber = tracing_subscriber::registry().with(exporting.layer());
@@ -258,9 +260,38 @@ mod tests {
     }
 
     #[test]
-    fn without_an_endpoint_nothing_is_sent() {
-        let exporting = Exporting::start(&telemetry(), "0.1.0").unwrap();
+    fn spans_for_the_project_are_put_into_the_queue() {
+        let mut settings = Telemetry {
+            project: Some("p".to_owned()),
+            sample_rate: 1,
+            ..telemetry()
+        };
+        assert_eq!(queued(&settings), 1);
+        settings.sample_rate = -1;
+        assert_eq!(queued(&settings), 0);
+        settings.sample_rate = 1;
+        settings.disable_traces = true;
+        assert_eq!(queued(&settings), 0);
+    }
+
+    /// How many of one span come into the queue.
+    fn queued(settings: &Telemetry) -> usize {
+        let queue = SpanQueue::default();
+        let exporting = Exporting::start(settings, "0.1.0", &queue).unwrap();
         assert!(exporting.meter().is_none());
+        let subscriber = tracing_subscriber::registry().with(exporting.layer());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info_span!(target: "alloydb_connector::dialer", "dial").in_scope(|| {});
+        });
+        exporting.end();
+        queue.take().len()
+    }
+
+    #[test]
+    fn without_a_reader_nothing_is_made() {
+        let queue = SpanQueue::default();
+        let exporting = Exporting::start(&telemetry(), "0.1.0", &queue).unwrap();
+        assert!(exporting.meter().is_none() && exporting.tracers.is_none());
         exporting.end();
     }
 }

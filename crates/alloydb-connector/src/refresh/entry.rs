@@ -17,6 +17,7 @@ use super::limiter::Limiter;
 use super::schedule::{self, BUFFER};
 use super::{Fetch, Material};
 use crate::clock::Clock;
+use crate::step::{self, chain, step};
 use crate::telemetry::{CacheUse, RefreshStatus, Telemetry};
 use crate::{Error, InstanceStatus, InstanceUri, RefreshError, RefreshFailure, RefreshStrategy};
 
@@ -274,7 +275,7 @@ impl Entry {
                 Err(wait) => sleep(wait).await,
             }
         }
-        let span = tracing::info_span!("refresh", alloydb.instance = %self.instance);
+        let span = step!("refresh", alloydb.instance = %self.instance);
         let outcome = async {
             let outcome = self.fetched(fetch.clone()).await;
             match &outcome {
@@ -283,7 +284,7 @@ impl Entry {
             }
             outcome
         };
-        let outcome = outcome.instrument(span).await;
+        let outcome = step::take(span, outcome).await;
         let status = match &outcome {
             Ok(_) => RefreshStatus::Success,
             Err(_) => RefreshStatus::Failure,
@@ -350,18 +351,6 @@ impl State {
         let current = self.material.as_ref();
         current.is_some_and(|current| Arc::ptr_eq(current, material))
     }
-}
-
-/// An error with all its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::time::Duration;
 use rustls_pki_types::DnsName;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
-use tracing::Instrument as _;
 
 use super::{Fetch, Material};
 use crate::admin::{AdminClient, ClientCertificate, ConnectionInfo};
@@ -15,6 +14,7 @@ use crate::certificate::Chain;
 use crate::clock::Clock;
 use crate::credentials::{AccessToken, Resolved};
 use crate::key::RsaKey;
+use crate::step::{self, step};
 use crate::{Addresses, BoxFuture, InstanceUri, RefreshError, RefreshFailure, tls};
 
 pub(crate) struct Fetcher {
@@ -106,10 +106,8 @@ impl Fetcher {
         token: &AccessToken,
         deadline: Instant,
     ) -> Result<ConnectionInfo, RefreshError> {
-        self.admin
-            .connection_info(instance, token, deadline)
-            .instrument(tracing::info_span!("fetch metadata"))
-            .await
+        let fetched = self.admin.connection_info(instance, token, deadline);
+        step::take(step!("fetch metadata"), fetched).await
     }
 
     async fn certificate(
@@ -119,10 +117,11 @@ impl Fetcher {
         token: &AccessToken,
         deadline: Instant,
     ) -> Result<ClientCertificate, RefreshError> {
-        self.admin
-            .client_certificate(instance, key.public_pem(), token, deadline)
-            .instrument(tracing::info_span!("fetch ephemeral certificate"))
-            .await
+        let public_key = key.public_pem();
+        let fetched = self
+            .admin
+            .client_certificate(instance, public_key, token, deadline);
+        step::take(step!("fetch ephemeral certificate"), fetched).await
     }
 }
 

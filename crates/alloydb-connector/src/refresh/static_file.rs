@@ -51,10 +51,11 @@ struct Content {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Instance {
-    #[serde(default)]
-    ip_address: String,
-    #[serde(default)]
-    public_ip_address: String,
+    /// `null` stands for none, as the API says it.
+    ip_address: Option<String>,
+    /// The Go connector reads keys without regard to case, and spells this one so itself.
+    #[serde(alias = "publicIPAddress")]
+    public_ip_address: Option<String>,
     psc_instance_config: Option<Psc>,
     pem_certificate_chain: Vec<String>,
     ca_cert: String,
@@ -186,9 +187,9 @@ impl StaticFile {
 
 impl Instance {
     fn read(&self, key: &RsaKey, now: SystemTime) -> Result<Material, String> {
-        let address = |text: &str| match text {
-            "" => Ok(None),
-            text => text
+        let address = |text: &Option<String>| match text.as_deref() {
+            None | Some("") => Ok(None),
+            Some(text) => text
                 .parse()
                 .map(Some)
                 .map_err(|_| format!("{text:?} isn't an IP address")),

@@ -101,6 +101,7 @@ async fn write_everything_down() {
     for span in [
         "dial",
         "connect info",
+        "connect",
         "refresh",
         "fetch metadata",
         "fetch ephemeral certificate",

@@ -63,6 +63,25 @@ async fn a_file_serves_many_instances_any_number_of_times() {
 }
 
 #[tokio::test]
+async fn addresses_are_read_as_the_go_connector_reads_them() {
+    let fake = Fake::start().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let mut entry = entry(&fake, &key, Duration::from_hours(1));
+    let fields = entry.as_object_mut().unwrap();
+    fields.insert("ipAddress".to_owned(), Value::Null);
+    fields.remove("publicIpAddress");
+    fields.insert("publicIPAddress".to_owned(), json!(PRIVATE));
+    write(file.path(), &key, &[(instance().as_str(), &entry)]);
+    let dialer = builder(&fake, file.path()).build().await.unwrap();
+    let public = DialOptions::new().ip_type(IpType::Public);
+    let mut stream = dialer.dial(&instance(), &public).await.unwrap();
+    echoes(&mut stream).await;
+    let error = dialer.dial(&instance(), &private()).await.unwrap_err();
+    assert!(error.to_string().contains("no private address"), "{error}");
+}
+
+#[tokio::test]
 async fn an_empty_address_and_an_unknown_instance_are_config_errors() {
     let fake = Fake::start().await;
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -2,11 +2,12 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 
 /// The original's buckets, in milliseconds.
-const LATENCY_MS: [f64; 9] = [
+pub(crate) const LATENCY_MS: [f64; 9] = [
     5.0, 25.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0, 30000.0,
 ];
 
@@ -17,6 +18,8 @@ const LATENCY: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0];
 #[derive(Debug)]
 pub(super) struct Original {
     pub(super) dial_latency: HistogramVec,
+    /// The squares of the latencies, which a histogram doesn't keep; `/metrics` doesn't show them.
+    pub(super) dial_latency_squares: CounterVec,
     pub(super) dial_failures: IntCounterVec,
     pub(super) open_connections: IntGaugeVec,
     pub(super) refresh_successes: IntCounterVec,
@@ -41,6 +44,7 @@ pub(super) struct Ours {
     pub(super) reloads: IntCounterVec,
     pub(super) name_changes: IntCounterVec,
     pub(super) name_failures: IntCounterVec,
+    pub(super) telemetry_lost: IntCounterVec,
 }
 
 /// What families are made with.
@@ -113,7 +117,9 @@ impl Original {
             "Milliseconds that successful dials took, by the instance's URI",
         );
         let open = making.theirs("open_connections", "Connections to the instance now");
+        let squares = making.theirs("dial_latency_squares", "Squares of the latencies");
         Ok(Self {
+            dial_latency_squares: CounterVec::new(squares, instance)?,
             dial_latency: making.histogram(latency, &LATENCY_MS, instance)?,
             dial_failures: making.their_counter(
                 "dial_failure_count",
@@ -204,6 +210,11 @@ impl Ours {
                 "dns_failures_total",
                 "Failed lookups of a DNS name",
                 &["name"],
+            )?,
+            telemetry_lost: counter(
+                "telemetry_lost_total",
+                "Time series and spans that --telemetry-project did not take",
+                &["to"],
             )?,
         })
     }

@@ -13,5 +13,6 @@ mod reload;
 mod serving;
 mod shutdown;
 mod start_up;
+mod telemetry;
 mod tls;
 mod unix;

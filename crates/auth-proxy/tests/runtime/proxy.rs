@@ -266,6 +266,13 @@ impl Running {
         self.thread.join().expect("it doesn't panic")
     }
 
+    /// Ends it; returns all that it wrote to standard error.
+    pub(crate) fn err_after_stop(self) -> String {
+        let err = self.err.clone();
+        self.stop();
+        err.text()
+    }
+
     /// Ends it.
     pub(crate) fn stop(self) -> u8 {
         self.signal(Trigger::Terminate);

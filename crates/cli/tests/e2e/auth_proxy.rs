@@ -6,9 +6,14 @@ mod table;
 mod accepted;
 mod completion;
 mod doctor;
+mod front;
+mod identity;
 mod scenarios;
 mod side;
+mod static_info;
+mod telemetry;
 mod wanted;
+mod watcher;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,4 +1,7 @@
-//! Completion in a real shell.
+//! Completion in real shells.
+
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
 
 use querycop_testkit::command::Program;
 
@@ -47,6 +50,125 @@ fn bash_completes_commands_flags_and_files() {
         "bash        (Print the completion script for bash)"
     );
     assert!(offered(&side, "--port ", 9).is_empty());
+}
+
+/// Whether a shell is there; where the project is tested it has to be.
+#[expect(clippy::print_stdout, reason = "a skip is to be seen, with its reason")]
+fn has(shell: &str) -> bool {
+    let asked = Command::new(shell)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    let is_there = asked.is_ok();
+    assert!(
+        is_there || std::env::var_os("CI").is_none(),
+        "{shell} is missing: scripts/bootstrap test installs it"
+    );
+    if !is_there {
+        println!("skipped: there is no {shell}");
+    }
+    is_there
+}
+
+/// A proxy with a file and a directory whose names begin alike, and a PATH to find it by.
+fn findable() -> (Side, OsString) {
+    let side = Side::new(Who::Ours, Ports::choose());
+    std::fs::write(side.path().join("config.toml"), "").expect("the directory is writable");
+    std::fs::create_dir(side.path().join("confdir")).expect("the directory is writable");
+    side.program();
+    let mut path = side.path().as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    (side, path)
+}
+
+#[test]
+fn fish_completes_commands_flags_and_files() {
+    if !has("fish") {
+        return;
+    }
+    let (side, path) = findable();
+    let script = r#"
+        cd $argv[1]
+        alloydb-auth-proxy completion fish | source
+        complete --do-complete "alloydb-auth-proxy $argv[2]""#;
+    let offered = |line: &str| {
+        let output = Program::new("fish")
+            .arguments(["--no-config", "--command", script])
+            .argument(side.path())
+            .argument(line)
+            .environment("PATH", &path)
+            .environment("HOME", side.path())
+            .run();
+        output.expect_success().to_owned()
+    };
+    for (line, expected) in [
+        ("wa", "wait\tWait until a proxy is ready"),
+        (
+            "--max-s",
+            "--max-sigterm-delay\tHow long open connections may take to end once the proxy closes",
+        ),
+        ("wait --max", "--max\tHow long to wait at most"),
+        ("completion z", "zsh\tPrint the completion script for zsh"),
+        ("--config-file conf", "confdir/\nconfig.toml"),
+        ("--config-file=confi", "--config-file=config.toml"),
+        ("--unix-socket conf", "confdir/"),
+        ("--unix-socket=conf", "--unix-socket=confdir/"),
+        ("--port ", ""),
+        ("--psc wa", "wait\tWait until a proxy is ready"),
+    ] {
+        assert_eq!(offered(line), expected, "{line}");
+    }
+}
+
+/// An interactive zsh, with the script where zsh looks for such; what it shows after a line and a
+/// tab, up to what is expected of it.
+const ZSH: &str = r#"
+    zmodload zsh/zpty
+    zpty shell zsh -f -i
+    zpty -w shell "PS1='>' LISTMAX=1000; cd ${(q)1}; alloydb-auth-proxy completion zsh >_alloydb-auth-proxy"
+    zpty -w shell 'fpath=($PWD $fpath); autoload -U compinit; compinit -u -D; print is-$((40 + 2))'
+    zpty -r shell seen '*is-42*'
+    zpty -w -n shell "alloydb-auth-proxy $2"$'\t'
+    zpty -r shell seen "*${(b)3}*"
+    print -r -- "$seen"
+    zpty -d shell"#;
+
+#[test]
+fn zsh_completes_commands_flags_and_files() {
+    if !has("zsh") {
+        return;
+    }
+    let (side, path) = findable();
+    for (line, expected, beside) in [
+        ("wa", "alloydb-auth-proxy wait", ""),
+        (
+            "--http-",
+            "Port of the HTTP server for health and metrics",
+            "--http-address",
+        ),
+        (
+            "completion ",
+            "Print the completion script for zsh",
+            "powershell",
+        ),
+        ("--config-file conf", "config.toml", "confdir/"),
+        ("--config-file=confi", "--config-file=config.toml", ""),
+        ("--unix-socket=con", "--unix-socket=confdir", ""),
+        ("--unix-socket con", "--unix-socket confdir", ""),
+    ] {
+        // It hangs if what is expected never comes.
+        let shown = Program::new("zsh")
+            .arguments(["-f", "-c", ZSH, "zsh"])
+            .argument(side.path())
+            .arguments([line, expected])
+            .environment("PATH", &path)
+            .environment("HOME", side.path())
+            .environment("TERM", "dumb")
+            .run();
+        let shown = shown.expect_success();
+        assert!(shown.contains(beside), "{line}: {shown}");
+    }
 }
 
 #[test]

@@ -19,8 +19,8 @@ use crate::alloydb::cloud::{CLUSTER, Cloud, PRIMARY, READ_POOL, SERVICE_ACCOUNT,
 use crate::google::LOCALHOST;
 use crate::google::cloud::TUNNEL_PORT;
 
-const DANA: &str = "dana@example.com";
-const TOKEN: &str = "token-of-dana";
+pub(super) const DANA: &str = "dana@example.com";
+pub(super) const TOKEN: &str = "token-of-dana";
 const PASSWORD: Login = Login::Scram;
 
 static CLOUD: LazyLock<Cloud> =
@@ -31,7 +31,7 @@ fn start(side: &mut Side, words: &[&str]) {
     start_before(&CLOUD, side, words);
 }
 
-fn start_before(cloud: &Cloud, side: &mut Side, words: &[&str]) {
+pub(super) fn start_before(cloud: &Cloud, side: &mut Side, words: &[&str]) {
     let credentials = cloud.emulator.credentials_file(SERVICE_ACCOUNT);
     let credentials = credentials.expect("the principal is known");
     side.set(
@@ -42,7 +42,7 @@ fn start_before(cloud: &Cloud, side: &mut Side, words: &[&str]) {
 }
 
 /// Starts a proxy that has to be told as whom it acts.
-fn start_bare(cloud: &Cloud, side: &mut Side, words: &[&str]) {
+pub(super) fn start_bare(cloud: &Cloud, side: &mut Side, words: &[&str]) {
     let endpoint = cloud.emulator.http_url();
     let common = [
         "--alloydbadmin-api-endpoint",
@@ -52,12 +52,12 @@ fn start_bare(cloud: &Cloud, side: &mut Side, words: &[&str]) {
     side.start(&[&common, words].concat());
 }
 
-fn with_password(psql: Psql) -> Psql {
+pub(super) fn with_password(psql: Psql) -> Psql {
     psql.user(PASSWORD.role()).password(&PASSWORD.password())
 }
 
 /// Ends it by SIGTERM.
-fn terminate(side: &mut Side) {
+pub(super) fn terminate(side: &mut Side) {
     side.signal("TERM");
     side.ends();
 }
@@ -230,6 +230,34 @@ fn each_signal_has_its_status() {
         compare(scenario, |side| {
             start(side, &[&["-p", "{db}", PRIMARY], flags].concat());
             side.is_ready();
+            side.signal(signal);
+            side.ends();
+        });
+    }
+}
+
+#[test]
+fn a_signal_during_the_start() {
+    for (scenario, signal, flags) in [
+        ("early TERM", "TERM", &[][..]),
+        ("early INT", "INT", &[]),
+        ("early zero", "TERM", &["--exit-zero-sigterm"]),
+    ] {
+        compare(scenario, |side| {
+            // Both ask gcloud before they open a port, and wait for what it says.
+            let gcloud = side.path().join("gcloud");
+            let script = "#!/bin/sh\nexec sleep 3 2>/dev/null\n";
+            std::fs::write(&gcloud, script).expect("the directory is writable");
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(&gcloud, mode).expect("it is ours");
+            let path = format!("{}:/usr/bin:/bin", side.path().display());
+            side.set("PATH", &path);
+            start_bare(
+                &CLOUD,
+                side,
+                &[&["-g", "-p", "{db}", PRIMARY], flags].concat(),
+            );
+            side.says("gcloud user credentials");
             side.signal(signal);
             side.ends();
         });
@@ -466,6 +494,34 @@ fn logs_in_json() {
             let timestamp = parsed["timestamp"].as_str().expect("it is a text");
             *line = line.replace(timestamp, "{time}");
         }
+    });
+}
+
+#[test]
+fn logs_of_what_the_connector_does() {
+    compare("debug", |side| {
+        start(side, &["-l", "--debug-logs", "-p", "{db}", PRIMARY]);
+        side.is_ready();
+        side.note_psql("psql", &with_password(side.psql()));
+        side.says("closed the connection");
+        terminate(side);
+        let mut told = [false; 3];
+        for (place, line) in &mut side.lines {
+            let parsed: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
+            let timestamp = parsed["timestamp"].as_str().expect("it is a text");
+            if parsed["severity"] == "DEBUG" {
+                assert_eq!(*place, "stdout", "{line}");
+                let text = line.to_lowercase();
+                for (told, word) in told.iter_mut().zip(["dial", "refresh", "expir"]) {
+                    *told |= text.contains(word);
+                }
+            }
+            *line = line.replace(timestamp, "{time}");
+        }
+        side.note(
+            "dials, refreshes and expiries are told",
+            format!("{told:?}"),
+        );
     });
 }
 

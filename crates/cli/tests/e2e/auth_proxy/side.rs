@@ -208,9 +208,11 @@ impl Side {
                 "closed the connection",
             );
         }
-        if let Some(peer) = text.find("accepted connection from 127.") {
-            text.truncate(peer);
-            text.push_str("accepted connection from {peer}");
+        let accepted = "accepted connection from ";
+        if let Some(at) = text.find(&format!("{accepted}127.")) {
+            let peer = at + accepted.len();
+            let length = text[peer..].find('"').unwrap_or(text.len() - peer);
+            text.replace_range(peer..peer + length, "{peer}");
         }
         text
     }

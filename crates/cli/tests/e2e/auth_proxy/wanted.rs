@@ -88,6 +88,60 @@ pub(super) const WANTED: &[Wanted] = &[
     line("zero-sigterm", "delay, zero", Ours, "closed the connection"),
     fact("zero-sigterm", "delay, zero", "serves"),
     fact("zero-sigterm", "delay, zero", "readiness"),
+    // So is one that comes while the proxy starts.
+    line(
+        "early-signal",
+        "early TERM",
+        Original,
+        "terminal error: SIGTERM signal received",
+    ),
+    line(
+        "early-signal",
+        "early TERM",
+        Ours,
+        "SIGTERM signal received. Shutting down",
+    ),
+    line(
+        "early-signal",
+        "early INT",
+        Original,
+        "terminal error: SIGINT signal received",
+    ),
+    line(
+        "early-signal",
+        "early INT",
+        Ours,
+        "SIGINT signal received. Shutting down",
+    ),
+    line(
+        "early-signal",
+        "early zero",
+        Original,
+        "terminal error: SIGTERM signal received",
+    ),
+    line(
+        "early-signal",
+        "early zero",
+        Ours,
+        "SIGTERM signal received. Shutting down",
+    ),
+    // What the connector does is told in its own words.
+    line("debug-lines", "debug", Original, r#""severity":"DEBUG""#),
+    line("debug-lines", "debug", Ours, r#""severity":"DEBUG""#),
+    // The connector is another, and names the program to the instance too.
+    fact("connector-name", "user agent", "the connector's name"),
+    fact(
+        "connector-name",
+        "user agent",
+        "the connector's name in the exchange",
+    ),
+    fact(
+        "connector-name",
+        "user agent",
+        "further names in the exchange",
+    ),
+    // All instances of a file are served.
+    fact("static-all", "static, two", "second"),
     // Errors are told in JSON if that is what was asked for.
     fact("quiet-json", "quiet JSON", "form"),
     // A killed proxy's socket is no hindrance.
@@ -132,6 +186,25 @@ pub(super) const WANTED: &[Wanted] = &[
         "*",
         Ours,
         "connectionInfo was answered 404 NOT_FOUND",
+    ),
+    line(
+        "causes",
+        "static, none",
+        Original,
+        "failed to connect to instance: config error: unknown instance",
+    ),
+    line("causes", "static, none", Ours, "doesn't have the instance"),
+    line(
+        "causes",
+        "static, no file",
+        Original,
+        "terminal error: unable to start: error initializing dialer",
+    ),
+    line(
+        "causes",
+        "static, no file",
+        Ours,
+        "the static connection info file",
     ),
     line(
         "causes",
