@@ -2,7 +2,11 @@
 
 mod hidden;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
+
+use cel::Value;
+use hashbrown::HashSet;
 
 use crate::condition::Input;
 use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
@@ -34,6 +38,10 @@ pub(crate) struct Case<'a> {
     situation: &'a Situation<'a>,
     finder: Finder<'a>,
     whole: Whole,
+    /// The names behind a point in the text, once they are asked for.
+    dotted: OnceCell<HashSet<&'a str>>,
+    /// What conditions see of the statement, once one looks.
+    statement_seen: OnceCell<Value>,
     tally: Tally<'a>,
 }
 
@@ -109,6 +117,8 @@ impl<'a> Case<'a> {
                 assumed: policy.assumed_path.as_ref(),
             },
             whole,
+            dotted: OnceCell::new(),
+            statement_seen: OnceCell::new(),
             tally: Tally::default(),
         }
     }
@@ -303,6 +313,7 @@ impl<'a> Case<'a> {
         let holds = condition.holds(&Input {
             principal: self.scope.principal(),
             statements: &statements,
+            statement_seen: &self.statement_seen,
             count: self.count,
             risk: self.whole.risk,
             effect,

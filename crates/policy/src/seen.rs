@@ -92,17 +92,6 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// The columns of a relation whose names may be those of functions: `f` in `t.f`.
-    pub(crate) fn dotted_columns(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let (is_read, beside) = (self.action == Action::Read, self.beside);
-        let named = self.columns.named.iter().filter(move |_| is_read);
-        named.map(|column| &**column).filter(move |column| {
-            beside.iter().any(|call| {
-                matches!(call.via, Via::Column | Via::Attribute) && *call.name.name == **column
-            })
-        })
-    }
-
     /// The same, with the whole row.
     pub(crate) fn with_all_columns(self) -> Self {
         Self {
@@ -136,8 +125,14 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// Settings of one statement whose values are looked at. Honest ones change a few.
+const MAX_SETTINGS: usize = 64;
+
 /// What a statement sets a setting to, if it sets it once.
 fn value_of<'s>(statement: &'s Statement, setting: &str) -> Option<&'s str> {
+    if statement.settings.len() > MAX_SETTINGS {
+        return None;
+    }
     let mut changes = statement
         .settings
         .iter()

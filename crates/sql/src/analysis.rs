@@ -11,7 +11,7 @@ use crate::lexer::Lexer;
 use crate::note::Note;
 use crate::redact::{Fingerprint, Passwords, redact};
 use crate::settings::{Decoded, LexerSettings, ServerEncoding, StandardConformingStrings, decode};
-use crate::tree;
+use crate::tree::{self, Budget};
 
 /// What is to know of a text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -170,6 +170,7 @@ impl Measured<'_> {
         let statements = &parsed.protobuf.stmts;
         let mut facts = Facts::default();
         let mut texts = Vec::with_capacity(statements.len());
+        let mut budget = Budget::default();
         let mut positions = Positions::new(text, self.is_transcoded());
         for raw in statements {
             let Some(node) = raw.stmt.as_deref() else {
@@ -185,7 +186,10 @@ impl Measured<'_> {
             };
             let own = text.get(start..end).ok_or(Unreadable::Defect)?;
             let span = positions.of(start)..positions.of(end);
-            let mut statement = tree::read(node, span);
+            let mut statement = tree::read(node, span, &mut budget);
+            if budget.is_exhausted() {
+                return Err(Unreadable::TooDeep);
+            }
             if statements.len() > 1 {
                 statement.features.insert(Feature::MultiStatement);
             }

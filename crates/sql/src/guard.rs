@@ -8,14 +8,18 @@
 
 use querycop_policy::facts::Unreadable;
 
-use crate::lexer::{Lexer, Token, TokenKind};
+use crate::lexer::{Lexer, MAX_OPERATOR, Token, TokenKind, is_operator_byte};
 
 /// Depth that a text may have. Honest SQL stays below a few hundred: 500 chained `||`, 200 UNIONs.
 const MAX_DEPTH: usize = 2_500;
 
-/// Tokens that a text may have once repetitions are counted: `SET (a, b) = (…)` makes the parser
-/// write the right side once for every column, also when such assignments nest.
-const MAX_WEIGHT: usize = 4_000_000;
+/// Tokens that the parser may make of others: `SET (a, b) = (…)` makes it write the right side once
+/// for every column, also when such assignments nest. 100 columns of a query with 1,000 tokens are
+/// half of it.
+const MAX_REPEATED: usize = 200_000;
+
+/// Bytes that PostgreSQL's scanner may go over again.
+const MAX_RESCANNED: usize = 16 << 20;
 
 /// What the guard found out in passing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +87,7 @@ struct Guard {
     /// Depth of all levels around the innermost.
     outer: usize,
     deepest: usize,
-    weight: usize,
+    repeated: usize,
     /// Columns of the list that the last token closed.
     closed_columns: Option<usize>,
     /// Whether the last token makes a keyword that follows a name: a point, or AS.
@@ -101,24 +105,42 @@ pub(crate) fn measure(text: &str, lexer: Lexer<'_>) -> Result<Measure, Unreadabl
         },
         outer: 0,
         deepest: 0,
-        weight: 0,
+        repeated: 0,
         closed_columns: None,
         names_next: false,
     };
+    if rescanned(text.as_bytes()) > MAX_RESCANNED {
+        return Err(Unreadable::TooDeep);
+    }
     for token in lexer {
         measure.tokens += 1;
+        if token.kind == TokenKind::Operator && token.range().len() > MAX_OPERATOR {
+            return Err(Unreadable::TooDeep);
+        }
         let piece = text.get(token.range()).unwrap_or_default();
         if matches!(token.kind, TokenKind::Word | TokenKind::QuotedName) && !piece.is_ascii() {
             measure.has_foreign_name = true;
             measure.has_ambiguous_name |= is_ambiguous(piece, token.kind);
         }
         guard.take(token, piece);
-        if guard.deepest > MAX_DEPTH || guard.weight > MAX_WEIGHT {
+        if guard.deepest > MAX_DEPTH || guard.repeated > MAX_REPEATED {
             return Err(Unreadable::TooDeep);
         }
     }
     measure.depth = guard.deepest;
     Ok(measure)
+}
+
+/// Bytes that the scanner goes over again: at each `/*` it first takes all characters that follow and
+/// could be an operator's, so that `/*/*/*…` takes it the square of the length.
+fn rescanned(text: &[u8]) -> usize {
+    let runs = text.split(|byte| !is_operator_byte(*byte));
+    runs.filter(|run| run.len() > MAX_OPERATOR)
+        .map(|run| {
+            let comments = run.windows(2).filter(|pair| pair == b"/*").count();
+            run.len().saturating_mul(comments)
+        })
+        .fold(0, usize::saturating_add)
 }
 
 impl Guard {
@@ -152,7 +174,7 @@ impl Guard {
             | TokenKind::Mark(_)
             | TokenKind::Unterminated => {}
         }
-        self.weight = self.weight.saturating_add(self.level.repeats);
+        self.repeated = self.repeated.saturating_add(self.level.repeats - 1);
         self.deepest = self.deepest.max(self.outer + self.level.depth());
     }
 
@@ -300,6 +322,30 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_a_scanner_goes_over_again_are_refused() {
+        for text in [
+            format!("SELECT 1 {} 1", "+-".repeat(10_000)),
+            format!(
+                "SELECT {}",
+                vec![format!("1 {} 1", "+-".repeat(1_000)); 50].join(", ")
+            ),
+            format!("SELECT 1 {}{}", "/*".repeat(10_000), "*/".repeat(10_000)),
+            format!("SELECT 1 {}", "/**/".repeat(10_000)),
+            format!("SELECT 1{}+1", "+/**/".repeat(10_000)),
+        ] {
+            assert_eq!(depth(&text), None, "{}", &text[..20]);
+        }
+        let banner = format!("/{}/\n--{}\n", "*".repeat(200), "-=".repeat(100));
+        for text in [
+            format!("SELECT 1 +-+-+-1 {}", banner.repeat(500)),
+            format!("SELECT '{}', '{}'", "+-".repeat(2_000), "/*".repeat(200)),
+            format!("SELECT 1 {} {}", "/* ".repeat(200), "*/ ".repeat(200)),
+        ] {
+            assert!(depth(&text).is_some(), "{}", &text[..20]);
+        }
+    }
+
+    #[test]
     fn repeated_right_sides_multiply() {
         let columns = vec!["c"; 40].join(", ");
         let mut text = "SELECT 1".to_owned();
@@ -314,5 +360,11 @@ mod tests {
             ))
             .is_some()
         );
+        let columns = vec!["c"; 200].join(", ");
+        let wide = format!("UPDATE t SET ({columns}) = (SELECT {columns} FROM u)");
+        assert!(depth(&wide).is_some());
+        let columns = vec!["c"; 400].join(", ");
+        let wider = format!("UPDATE t SET ({columns}) = (SELECT {columns} FROM u)");
+        assert_eq!(depth(&wider), None);
     }
 }

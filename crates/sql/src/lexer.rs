@@ -339,18 +339,28 @@ impl Iterator for Lexer<'_> {
     }
 }
 
+/// Bytes that an operator may have to PostgreSQL (`NAMEDATALEN` less one).
+pub(crate) const MAX_OPERATOR: usize = 63;
+
 /// How many bytes an operator has: PostgreSQL's rule about comments and a trailing + or -.
+///
+/// A run that is longer than any operator is taken as a whole, and as no operator by the guard:
+/// PostgreSQL could find short ones at its beginning, but goes over all of it for each.
 fn operator_length(text: &[u8]) -> usize {
-    let mut length = text
-        .iter()
-        .take_while(|byte| is_operator_byte(**byte))
-        .count();
-    let run = text.get(..length).unwrap_or_default();
+    let run_length = |text: &[u8]| {
+        let in_run = text.iter().take_while(|byte| is_operator_byte(**byte));
+        in_run.count()
+    };
+    let near = text.get(..=MAX_OPERATOR + 1).unwrap_or(text);
+    let mut length = run_length(near);
+    let run = near.get(..length).unwrap_or_default();
     let comment = run
         .windows(2)
         .position(|pair| pair == b"--" || pair == b"/*");
     if let Some(start) = comment {
         length = start;
+    } else if length > MAX_OPERATOR {
+        return run_length(text);
     }
     let special = |byte: &u8| {
         matches!(
@@ -370,7 +380,7 @@ fn operator_length(text: &[u8]) -> usize {
     operator.len().max(1)
 }
 
-fn is_operator_byte(byte: u8) -> bool {
+pub(crate) fn is_operator_byte(byte: u8) -> bool {
     matches!(
         byte,
         b'~' | b'!'
@@ -460,6 +470,20 @@ mod tests {
         let text = r"'a\'; DELETE FROM t; --'";
         assert_eq!(pieces(text, On).len(), 6);
         assert_eq!(pieces(text, Off), [(TokenKind::Literal, text)]);
+    }
+
+    #[test]
+    fn a_run_that_is_no_operator_is_one_token() {
+        let run = "+-".repeat(40);
+        assert_eq!(words(&format!("a {run} b")), ["a", &run, "b"]);
+        let short = format!("{}@", "+-".repeat(31));
+        assert_eq!(words(&format!("a {short} b")), ["a", &short, "b"]);
+        // Where a comment begins, no operator goes on.
+        assert_eq!(
+            words(&format!("a +/{}/ b", "*".repeat(100))),
+            ["a", "+", "b"]
+        );
+        assert_eq!(words(&format!("a +{}", "-".repeat(100))), ["a", "+"]);
     }
 
     #[test]

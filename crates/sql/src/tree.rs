@@ -9,6 +9,7 @@ mod alterations;
 mod builtin;
 mod calls;
 mod code;
+mod columns;
 mod constant;
 mod copy;
 mod create;
@@ -33,6 +34,8 @@ mod session;
 mod settings;
 mod wrappers;
 
+pub(crate) use self::columns::Budget;
+
 use std::ops::Range;
 
 use pg_query::Node;
@@ -42,6 +45,7 @@ use querycop_policy::facts::{
     PossibleCall, Preparation, Statement, Via,
 };
 
+use self::columns::ColumnIndex;
 use self::deduplicated::Deduplicated;
 use self::query::Rows;
 use self::scope::Scopes;
@@ -55,6 +59,8 @@ const MAX_EFFECTS: usize = 65_536;
 pub(crate) struct Reader<'a> {
     kinds: Vec<Kind>,
     effects: Deduplicated<Effect>,
+    columns: ColumnIndex,
+    budget: Budget,
     possible_calls: Deduplicated<PossibleCall>,
     statement: Statement,
     scopes: Scopes<'a>,
@@ -63,20 +69,23 @@ pub(crate) struct Reader<'a> {
     selecting: Option<&'a SelectStmt>,
 }
 
-/// The facts of one statement.
-pub(crate) fn read(node: &Node, span: Range<usize>) -> Statement {
-    let mut reader = Reader::new();
+/// The facts of one statement; they aren't complete if they exhaust the budget of its text.
+pub(crate) fn read(node: &Node, span: Range<usize>, budget: &mut Budget) -> Statement {
+    let mut reader = Reader::new(std::mem::take(budget));
     reader.root(node);
-    let mut statement = reader.finish();
+    let (mut statement, left) = reader.finish();
+    *budget = left;
     statement.span = span;
     statement
 }
 
 impl<'a> Reader<'a> {
-    fn new() -> Self {
+    fn new(budget: Budget) -> Self {
         Self {
             kinds: Vec::with_capacity(1),
             effects: Deduplicated::default(),
+            columns: ColumnIndex::default(),
+            budget,
             possible_calls: Deduplicated::default(),
             statement: Statement::default(),
             scopes: Scopes::default(),
@@ -89,7 +98,7 @@ impl<'a> Reader<'a> {
         self.query(Some(node), Rows::ToClient);
     }
 
-    fn finish(self) -> Statement {
+    fn finish(self) -> (Statement, Budget) {
         let mut statement = self.statement;
         let overflow = self.effects.is_full() || self.possible_calls.is_full();
         statement.kinds = self.kinds;
@@ -104,7 +113,7 @@ impl<'a> Reader<'a> {
             statement.effects.push(Effect::unknown("unparsed"));
             statement.features.insert(Feature::Unparsed);
         }
-        statement
+        (statement, self.budget)
     }
 
     /// Looks into a node, if there is one.
@@ -124,7 +133,7 @@ impl<'a> Reader<'a> {
     /// A node that text can't make: nobody has thought about it.
     fn foreign(&mut self) {
         self.feature(Feature::Unparsed);
-        self.effects.insert(Effect::unknown("unparsed"));
+        self.add_effect(Effect::unknown("unparsed"));
     }
 
     fn foreign_if(&mut self, present: bool) {
@@ -159,7 +168,7 @@ impl<'a> Reader<'a> {
             execution: self.execution,
             ..Attributes::default()
         };
-        self.effects.insert(Effect {
+        self.add_effect(Effect {
             action,
             subtype,
             object,
@@ -216,7 +225,7 @@ impl<'a> Reader<'a> {
         for effect in &body.effects {
             let mut effect = effect.clone();
             effect.attributes.execution = Execution::Stored;
-            self.effects.insert(effect);
+            self.add_effect(effect);
         }
         for call in &body.possible_calls {
             self.possible_calls.insert(call.clone());

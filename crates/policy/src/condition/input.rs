@@ -1,5 +1,6 @@
 //! What a condition is asked about.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub(crate) struct Input<'a> {
     pub(crate) principal: &'a Principal,
     /// The statement and what it executes; none for what comes without SQL.
     pub(crate) statements: &'a [&'a Statement],
+    /// What was made of them, for the conditions that are asked next.
+    pub(crate) statement_seen: &'a OnceCell<Value>,
     pub(crate) count: usize,
     pub(crate) risk: Risk,
     pub(crate) effect: Option<Seen<'a>>,
@@ -83,7 +86,7 @@ impl Input<'_> {
             Variable::ApplicationName => {
                 text(principal.application_name.as_deref().unwrap_or_default())
             }
-            Variable::Statement => self.statement(),
+            Variable::Statement => self.statement_seen.get_or_init(|| self.statement()).clone(),
             Variable::Effect => self.effect(),
             Variable::Transaction => text(match self.transaction {
                 TransactionState::Idle => "idle",
@@ -258,6 +261,7 @@ pub(super) fn rehearsals(
         run(&Input {
             principal: &principal,
             statements: &[&statement],
+            statement_seen: &OnceCell::new(),
             count: 1,
             risk: Risk::Medium,
             effect: (scope == ConditionScope::Effect).then(|| Seen::of_effect(&effect)),

@@ -4,7 +4,7 @@ use super::Case;
 use crate::builtin;
 use crate::catalog::{Catalog, Volatility};
 use crate::explain::Standing;
-use crate::facts::{Name, ObjectKind, Via};
+use crate::facts::{Action, Name, ObjectKind, Via};
 use crate::home::{Home, Wanted};
 use crate::policy::DottedNames;
 use crate::seen::Seen;
@@ -16,17 +16,34 @@ impl<'a> Case<'a> {
             return seen;
         }
         let catalog = self.scope.catalog();
-        let mut columns = seen.dotted_columns();
-        let is_row = columns.any(|column| {
-            (builtin::shows_rows(column)
-                || catalog.is_some_and(|catalog| has_other_function(catalog, column)))
-                && !self.has_column(seen.name, column)
-        });
+        let may_show = |column: &str| {
+            builtin::shows_rows(column)
+                || catalog.is_some_and(|catalog| has_other_function(catalog, column))
+        };
+        let is_row = seen.action == Action::Read
+            && !seen.beside.is_empty()
+            && seen.columns.named.iter().any(|column| {
+                may_show(column) && self.is_dotted(column) && !self.has_column(seen.name, column)
+            });
         if is_row {
             seen.with_all_columns()
         } else {
             seen
         }
+    }
+
+    /// Whether the text has a name behind a point: `f` in `t.f`.
+    fn is_dotted(&self, name: &str) -> bool {
+        // A text can have so many that only a set of them keeps the decision short.
+        let dotted = self.dotted.get_or_init(|| {
+            let statements = self.subject.statements();
+            let calls = statements.flat_map(|statement| &statement.possible_calls);
+            calls
+                .filter(|call| matches!(call.via, Via::Column | Via::Attribute))
+                .map(|call| &*call.name.name)
+                .collect()
+        });
+        dotted.contains(name)
     }
 
     /// Whether a relation has a column, as the catalog says, in each schema of the path where it may

@@ -1,5 +1,7 @@
 //! One thing that a statement does to one object.
 
+use std::collections::HashSet;
+
 use super::action::Action;
 use super::attributes::Attributes;
 use super::object::Object;
@@ -39,23 +41,27 @@ impl Columns {
         }
     }
 
-    /// Adds one.
+    /// Adds one to a few; many are collected.
     pub fn add(&mut self, column: &str) {
         if !self.contains(column) {
             self.named.push(column.into());
         }
     }
 
-    /// Adds what another has.
-    pub fn merge(&mut self, other: &Self) {
-        self.all |= other.all;
-        for column in &other.named {
-            self.add(column);
-        }
-    }
-
     /// Whether the text names this column; `*` is not asked.
     pub fn contains(&self, column: &str) -> bool {
         self.named.iter().any(|named| **named == *column)
+    }
+}
+
+impl<'c> FromIterator<&'c str> for Columns {
+    fn from_iter<T: IntoIterator<Item = &'c str>>(columns: T) -> Self {
+        let mut known = HashSet::new();
+        let columns = columns.into_iter();
+        let named = columns
+            .filter(|column| known.insert(*column))
+            .map(Into::into)
+            .collect();
+        Self { all: false, named }
     }
 }

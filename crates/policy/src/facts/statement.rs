@@ -28,7 +28,8 @@ pub enum Unreadable {
     Syntax,
     /// It has more bytes than the limit.
     TooLong,
-    /// It nests deeper than the limit.
+    /// It nests deeper than the limit, or takes more work to read than the limit: a column without a
+    /// qualifier is one of every table in sight.
     TooDeep,
     /// It has bytes that the client's encoding doesn't allow, or NUL.
     InvalidText,

@@ -328,3 +328,20 @@ rules:
     with(&allowing, "evil, public").denies("SELECT 'a'::state", "default");
     with(&allowing, "evil, public").denies("SELECT 'a'::evil.state", "default");
 }
+
+/// 20,000 names behind a point, and as many settings, are looked at once each.
+#[test]
+fn decisions_about_very_many_names_are_made() {
+    let list = |item: fn(usize) -> String| {
+        let items: Vec<_> = (0..20_000).map(item).collect();
+        items.join(", ")
+    };
+    let columns = list(|n| format!("u.c{n}"));
+    session(READER).allows(&format!("SELECT {columns} FROM public.u"));
+    let closed = format!("{READER}  - name: closed\n    deny: {{ columns: [public.u.email] }}\n");
+    let shown = format!("SELECT {columns}, u.to_jsonb FROM public.u");
+    session(&closed).denies(&shown, "closed");
+    let settings = list(|n| format!("set_config('app.s{n}', 'x', true)"));
+    let setting = READER.replace("actions: [call]", "actions: [call, session]");
+    session(&setting).denies(&format!("SELECT {settings}"), "default");
+}

@@ -132,11 +132,7 @@ fn columns(list: &[Node]) -> Columns {
     if list.is_empty() {
         return Columns::all();
     }
-    let mut columns = Columns::default();
-    for column in list.iter().filter_map(word) {
-        columns.add(column);
-    }
-    columns
+    list.iter().filter_map(word).collect()
 }
 
 /// Whether an option is on; what isn't plainly off counts as on.

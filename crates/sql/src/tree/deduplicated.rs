@@ -7,15 +7,13 @@ use querycop_policy::facts::{Action, Attributes, Effect, Name, Object, PossibleC
 
 use super::MAX_EFFECTS;
 
-/// What makes two facts the same, and what is left to merge then.
+/// What makes two facts the same.
 pub(super) trait Fact {
     type Key<'k>: std::hash::Hash + Eq
     where
         Self: 'k;
 
     fn key(&self) -> Self::Key<'_>;
-
-    fn absorb(&mut self, other: Self);
 }
 
 impl Fact for Effect {
@@ -23,10 +21,6 @@ impl Fact for Effect {
 
     fn key(&self) -> Self::Key<'_> {
         (self.action, self.subtype, &self.object, self.attributes)
-    }
-
-    fn absorb(&mut self, other: Self) {
-        self.columns.merge(&other.columns);
     }
 }
 
@@ -36,8 +30,6 @@ impl Fact for PossibleCall {
     fn key(&self) -> Self::Key<'_> {
         (self.via, &self.name, self.of.as_ref())
     }
-
-    fn absorb(&mut self, _other: Self) {}
 }
 
 /// Facts, each once, in the order of the text.
@@ -61,7 +53,7 @@ impl<T> Default for Deduplicated<T> {
 }
 
 impl<T: Fact> Deduplicated<T> {
-    /// Adds a fact, or merges it; the answer is its place, or `None` when there are too many.
+    /// Adds a fact, if it isn't there; the answer is its place, or `None` when there are too many.
     pub(super) fn insert(&mut self, fact: T) -> Option<usize> {
         let found = if self.facts.len() <= SMALL {
             self.facts
@@ -70,8 +62,7 @@ impl<T: Fact> Deduplicated<T> {
         } else {
             self.find_by_hash(&fact)
         };
-        if let Some(known) = found.and_then(|place| self.facts.get_mut(place)) {
-            known.absorb(fact);
+        if found.is_some() {
             return found;
         }
         if self.facts.len() >= MAX_EFFECTS {

@@ -8,6 +8,7 @@ use pg_query::protobuf::{
 use querycop_policy::facts::{Action, Columns, Name, Object, ObjectKind, PossibleCall, Via};
 
 use super::Reader;
+use super::columns::FACT;
 use super::names::{name, relation_name, word};
 use super::query::Rows;
 use super::scope::Source;
@@ -185,6 +186,9 @@ impl<'a> Reader<'a> {
 
     /// `q.f`, which is a call of `f` where what `q` stands for has no such column.
     fn possible_column(&mut self, qualifier: &str, column: &str, sources: &[Source<'a>]) {
+        if !self.budget.spend(sources.len() * FACT + self.scopes.size()) {
+            return;
+        }
         let calls = &mut self.possible_calls;
         let mut call = |of| {
             calls.insert(PossibleCall {
@@ -210,6 +214,9 @@ impl<'a> Reader<'a> {
 
     /// A column without a qualifier: of any relation in sight.
     pub(super) fn read_column(&mut self, column: &str) {
+        if !self.budget.spend(self.scopes.size()) {
+            return;
+        }
         let entries: Vec<_> = self
             .scopes
             .all()
@@ -228,6 +235,9 @@ impl<'a> Reader<'a> {
 
     /// `*`: every column of the innermost FROM.
     fn read_all_columns(&mut self) {
+        if !self.budget.spend(self.scopes.size()) {
+            return;
+        }
         let entries: Vec<_> = self
             .scopes
             .innermost()
@@ -239,7 +249,10 @@ impl<'a> Reader<'a> {
     }
 
     /// What an alias stands for: all relations for a join.
-    fn sources(&self, alias: &str) -> Vec<Source<'a>> {
+    fn sources(&mut self, alias: &str) -> Vec<Source<'a>> {
+        if !self.budget.spend(self.scopes.size()) {
+            return Vec::new();
+        }
         let mut found: Vec<_> = self.scopes.named(alias).cloned().collect();
         if found.is_empty() && matches!(alias, "old" | "new") {
             found.extend(self.scopes.targets().next().cloned());
@@ -255,7 +268,10 @@ impl<'a> Reader<'a> {
     }
 
     /// What a name with a schema stands for: `a.t` and `b.t` can be in sight at once.
-    fn sources_in_schemas(&self, name: &str) -> Vec<Source<'a>> {
+    fn sources_in_schemas(&mut self, name: &str) -> Vec<Source<'a>> {
+        if !self.budget.spend(self.scopes.size()) {
+            return Vec::new();
+        }
         let entries = self.scopes.all().filter(|entry| entry.alias == Some(name));
         entries.map(|entry| entry.source.clone()).collect()
     }
@@ -264,15 +280,21 @@ impl<'a> Reader<'a> {
         let place = match source {
             Source::Read(_, place) => Some(*place),
             Source::Target(relation) => {
+                if !self.budget.spend(FACT) {
+                    return;
+                }
                 let object = self.relation_object(ObjectKind::Relation, relation);
                 self.effect_on(Action::Read, "", object, Columns::default())
             }
             Source::Join | Source::Derived => None,
         };
-        if let Some(effect) = place.and_then(|place| self.effects.get_mut(place)) {
-            match column {
-                Some(column) => effect.columns.add(column),
-                None => effect.columns.all = true,
+        let Some(place) = place else { return };
+        match column {
+            Some(column) => self.use_column(place, column),
+            None => {
+                if let Some(effect) = self.effects.get_mut(place) {
+                    effect.columns.all = true;
+                }
             }
         }
     }

@@ -281,7 +281,7 @@ impl<'a> Reader<'a> {
         attributes: Attributes,
     ) {
         let object: Object = self.relation_object(ObjectKind::Relation, relation);
-        self.effects.insert(Effect {
+        self.add_effect(Effect {
             action,
             subtype: "",
             object,
@@ -306,11 +306,9 @@ impl<'a> Reader<'a> {
 
 /// The columns of a list of targets.
 fn set_columns(targets: &[Node]) -> Columns {
-    let mut columns = Columns::default();
-    for target in targets {
-        if let Some(N::ResTarget(target)) = &target.node {
-            columns.named.push(target.name.as_str().into());
-        }
-    }
-    columns
+    let names = targets.iter().filter_map(|target| match &target.node {
+        Some(N::ResTarget(target)) => Some(target.name.as_str()),
+        _ => None,
+    });
+    names.collect()
 }

@@ -1,5 +1,7 @@
 //! SELECT, WITH, and what goes with them.
 
+use std::collections::HashSet;
+
 use pg_query::Node;
 use pg_query::protobuf::node::Node as N;
 use pg_query::protobuf::{
@@ -9,6 +11,7 @@ use pg_query::protobuf::{
 use querycop_policy::facts::{Action, Feature, Kind, Object, ObjectKind};
 
 use super::Reader;
+use super::columns::FACT;
 use super::scope::Source;
 
 /// Where the rows of a query go.
@@ -191,7 +194,10 @@ impl<'a> Reader<'a> {
             LockClauseStrength::LcsForkeyshare => "for_key_share",
             LockClauseStrength::LcsNone | LockClauseStrength::Undefined => "row",
         };
-        let named: Vec<_> = node
+        if !self.budget.spend(self.scopes.size() * FACT) {
+            return;
+        }
+        let named: HashSet<_> = node
             .locked_rels
             .iter()
             .filter_map(|relation| match relation.node.as_ref() {

@@ -109,6 +109,10 @@ impl<'a> Reader<'a> {
         let subtype = self.grant_kind(*is_grant);
         let columns = granted_columns(privileges);
         for object in objects {
+            // Each gets all columns.
+            if !self.budget.spend(columns.named.len()) {
+                break;
+            }
             let object = self.granted_object(node, object);
             self.effect_on(Action::Grant, subtype, object, columns.clone());
         }
@@ -153,13 +157,10 @@ impl<'a> Reader<'a> {
 
 /// The columns that privileges are granted on; all, if none are named.
 fn granted_columns(privileges: &[Node]) -> Columns {
-    let mut columns = Columns::default();
-    for privilege in privileges {
-        if let Some(N::AccessPriv(privilege)) = &privilege.node {
-            for column in privilege.cols.iter().filter_map(word) {
-                columns.add(column);
-            }
-        }
-    }
-    columns
+    let privileges = privileges.iter().filter_map(|node| match &node.node {
+        Some(N::AccessPriv(privilege)) => Some(privilege),
+        _ => None,
+    });
+    let columns = privileges.flat_map(|privilege| &privilege.cols);
+    columns.filter_map(word).collect()
 }

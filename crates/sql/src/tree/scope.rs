@@ -1,11 +1,15 @@
 //! Which names are in sight: CTEs and relations by alias.
 
+use std::collections::HashMap;
+
 use pg_query::protobuf::RangeVar;
 
 /// Nested scopes, the innermost last.
 #[derive(Default)]
 pub(super) struct Scopes<'a> {
     scopes: Vec<Scope<'a>>,
+    /// How often a name is a CTE's in all of them.
+    ctes: HashMap<&'a str, usize>,
 }
 
 #[derive(Default)]
@@ -41,17 +45,28 @@ impl<'a> Scopes<'a> {
     }
 
     pub(super) fn pop(&mut self) {
-        self.scopes.pop();
+        for name in self.scopes.pop().into_iter().flat_map(|scope| scope.ctes) {
+            if let Some(count) = self.ctes.get_mut(name) {
+                *count -= 1;
+            }
+        }
     }
 
     pub(super) fn add_cte(&mut self, name: &'a str) {
         if let Some(scope) = self.scopes.last_mut() {
             scope.ctes.push(name);
+            *self.ctes.entry(name).or_default() += 1;
         }
     }
 
     pub(super) fn is_cte(&self, name: &str) -> bool {
-        self.scopes.iter().any(|scope| scope.ctes.contains(&name))
+        self.ctes.get(name).is_some_and(|count| *count > 0)
+    }
+
+    /// How many steps it takes to go through all of it.
+    pub(super) fn size(&self) -> usize {
+        let entries: usize = self.scopes.iter().map(|scope| scope.entries.len()).sum();
+        entries + self.scopes.len()
     }
 
     pub(super) fn add(&mut self, alias: &'a str, source: Source<'a>) {

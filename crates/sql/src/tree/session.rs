@@ -91,9 +91,11 @@ impl<'a> Reader<'a> {
                 self.becomes(Some(argtype));
             }
         }
-        let mut body = Reader::new();
+        let mut body = Reader::new(std::mem::take(&mut self.budget));
         body.query(query.as_deref(), Rows::ToClient);
-        self.adopt(name, body.finish());
+        let (body, left) = body.finish();
+        self.budget = left;
+        self.adopt(name, body);
     }
 
     pub(super) fn execute_stmt(&mut self, node: &'a ExecuteStmt) {

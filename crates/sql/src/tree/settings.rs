@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
             certainty: Certainty::Possible,
             ..Attributes::default()
         };
-        self.effects.insert(Effect {
+        self.add_effect(Effect {
             action: Action::Role,
             subtype: "set_role",
             object: Object::hidden(ObjectKind::Role),

@@ -105,6 +105,97 @@ fn honest_length_is_read() {
     assert_eq!(lock.facts.statements[0].effects.len(), 5_000);
 }
 
+fn list(count: usize, item: impl Fn(usize) -> String) -> String {
+    let items: Vec<_> = (0..count).map(item).collect();
+    items.join(", ")
+}
+
+/// A column without a qualifier is one of every table in sight, and there are other ways to make a
+/// short text mean very much.
+#[test]
+fn work_that_multiplies_is_not_read() {
+    let columns = |count| list(count, |n| format!("u{n}"));
+    let tables = |count| list(count, |n| format!("v{n}"));
+    let product = format!("SELECT {} FROM {}", columns(60), tables(60));
+    for text in [
+        format!("SELECT {} FROM {}", columns(1_600), tables(1_600)),
+        format!(
+            "SELECT {} FROM {}",
+            list(8_000, |_| "*".into()),
+            tables(8_000)
+        ),
+        format!(
+            "SELECT {} FROM {}",
+            list(8_000, |n| format!("v{n}.*")),
+            tables(8_000)
+        ),
+        format!(
+            "SELECT {} FROM {}",
+            list(2_000, |n| format!("(a{n}).b")),
+            tables(2_000)
+        ),
+        format!(
+            "SELECT 1 FROM {} {}",
+            tables(8_000),
+            "FOR UPDATE ".repeat(8_000)
+        ),
+        format!(
+            "UPDATE t SET {} FROM {}",
+            list(1_600, |n| format!("a{n} = b{n}")),
+            tables(1_600)
+        ),
+        format!(
+            "GRANT SELECT ({}) ON {} TO r",
+            columns(5_000),
+            tables(5_000)
+        ),
+        format!(
+            "PREPARE p AS SELECT {} FROM {}",
+            columns(1_600),
+            tables(1_600)
+        ),
+        // What a text does in many statements counts as well.
+        vec![product; 500].join("; "),
+        format!("SELECT 1 {}", "+-".repeat(5_000)),
+        format!("SELECT 1 {}{}", "/*".repeat(5_000), "*/".repeat(5_000)),
+    ] {
+        let reason = analyze(&text).facts.unreadable;
+        assert_eq!(reason, Some(Unreadable::TooDeep), "{}", &text[..40]);
+    }
+}
+
+#[test]
+fn honest_width_is_read() {
+    let columns = |count| list(count, |n| format!("c{n}"));
+    let joins: Vec<_> = (1..30)
+        .map(|n| format!(" JOIN t{n} ON t{n}.id = t0.id"))
+        .collect();
+    let joins = joins.concat();
+    let wide = columns(1_600);
+    for text in [
+        format!("SELECT {} FROM t0{joins}", columns(300)),
+        format!("SELECT {wide} FROM t WHERE c1 = 1 GROUP BY {wide} ORDER BY {wide}"),
+        format!("SELECT {} FROM t", list(1_600, |n| format!("t.c{n}"))),
+        format!("INSERT INTO t ({wide}) SELECT {wide} FROM u"),
+        format!(
+            "UPDATE t SET {}",
+            list(1_600, |n| format!("c{n} = c{n} + 1"))
+        ),
+        format!("COPY t ({wide}) FROM STDIN"),
+        format!("GRANT SELECT ({wide}) ON t TO r"),
+        format!("SELECT * FROM t0{joins}"),
+    ] {
+        assert_eq!(analyze(&text).facts.unreadable, None, "{}", &text[..40]);
+    }
+    let many = analyze(&format!("SELECT {} FROM t", columns(40_000)));
+    let effects = &many.facts.statements[0].effects;
+    assert_eq!(effects[0].columns.named.len(), 40_000);
+    let twice = format!("INSERT INTO t ({wide}) VALUES (1) RETURNING 1");
+    let text = format!("WITH a AS ({twice}), b AS ({twice}) SELECT 1");
+    let effects = &analyze(&text).facts.statements[0].effects;
+    assert_eq!(effects[0].columns.named.len(), 1_600);
+}
+
 #[test]
 fn text_over_the_limit_is_not_read() {
     let text = format!("SELECT '{}'", "x".repeat(5 << 20));
