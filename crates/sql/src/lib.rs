@@ -17,6 +17,7 @@ mod lexer;
 mod note;
 mod pool;
 mod redact;
+mod secrets;
 mod settings;
 mod shape;
 mod tree;

@@ -4,14 +4,17 @@
 //! leaves (EXECUTE, PREPARE, CREATE VIEW, COPY PROGRAM, CHECK), and text that can't be parsed.
 //! Literals become `?`, comments go, words without quotes are folded to lower case. Lists of
 //! literals in IN, ARRAY and VALUES become `?, ...`, and equal rows of VALUES become one, so that
-//! their length changes neither text nor fingerprint.
+//! their length changes neither text nor fingerprint. So does the value of a setting that isn't
+//! PostgreSQL's own, be it a word, and a name in quotes that is a connection string with a password.
 
 use std::fmt;
-use std::iter::Peekable;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::lexer::{Lexer, Token, TokenKind};
+use crate::secrets::{
+    SettingWatch, Urls, announces_password, is_connection_string, skip_rest, skip_value,
+};
 
 /// What identifies a statement but for its literals: half of the SHA-256 of its text without them.
 ///
@@ -69,7 +72,7 @@ enum Bracket {
 pub(crate) enum Passwords {
     /// In literals, as the grammar has it.
     InLiterals,
-    /// Anywhere behind the word, in a text that isn't SQL: `PASSWORD S3CRET`.
+    /// Anywhere behind a word for them, in a text that isn't SQL: `PASSWORD S3CRET`.
     Anywhere,
 }
 
@@ -117,13 +120,20 @@ pub(crate) fn redact(
         before: Before::Nothing,
     };
     let mut tokens = lexer.peekable();
+    let mut settings = SettingWatch::default();
+    let mut urls = Urls::default();
     while let Some(token) = tokens.next() {
         redactor.take(token);
-        let word = text.get(token.range()).unwrap_or_default();
-        if passwords == Passwords::Anywhere
-            && word.eq_ignore_ascii_case("password")
-            && skip_password(text, &mut tokens)
-        {
+        let piece = text.get(token.range()).unwrap_or_default();
+        let is_value = settings.take(token, piece);
+        let skipped = match passwords {
+            Passwords::InLiterals => is_value && skip_value(text, &mut tokens),
+            Passwords::Anywhere if is_value || redactor.announces_password(token) => {
+                skip_rest(text, &mut tokens)
+            }
+            Passwords::Anywhere => urls.skip_credentials(text, token, &mut tokens),
+        };
+        if skipped {
             redactor.emit(REDACTED, Before::Literal);
         }
     }
@@ -136,30 +146,19 @@ pub(crate) fn redact(
     (output.into_boxed_str(), fingerprint)
 }
 
-/// Passes over what may be a password, up to the end of the statement; false if there is nothing. A `;`
-/// in the middle of a word is part of it.
-fn skip_password(text: &str, tokens: &mut Peekable<Lexer<'_>>) -> bool {
-    let is_part = |token: &Token| {
-        token.kind != TokenKind::Mark(b';')
-            || text
-                .as_bytes()
-                .get(token.end)
-                .is_some_and(|byte| !byte.is_ascii_whitespace())
-    };
-    let mut found = false;
-    while tokens.next_if(is_part).is_some() {
-        found = true;
-    }
-    found
-}
-
 impl Redactor<'_> {
+    fn announces_password(&self, token: Token) -> bool {
+        matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
+            && announces_password(self.text.get(token.range()).unwrap_or_default())
+    }
+
     fn take(&mut self, token: Token) {
         let piece = self.text.get(token.range()).unwrap_or_default();
         match token.kind {
             TokenKind::Literal | TokenKind::Unterminated => self.literal(),
             TokenKind::Parameter => self.emit(piece, Before::Literal),
             TokenKind::Word => self.word(piece),
+            TokenKind::QuotedName if is_connection_string(piece) => self.literal(),
             TokenKind::QuotedName => self.emit(piece, Before::Word),
             TokenKind::Operator if matches!(piece, "::" | "..") => self.tight(piece, Before::Point),
             // Not to be taken for a literal: `a ? b` asks whether a JSON object has a key.
@@ -363,6 +362,94 @@ mod tests {
     }
 
     #[test]
+    fn the_value_of_a_setting_is_no_word_of_the_statement() {
+        for (text, expected) in [
+            ("SET myapp.password = s3cret", "set myapp.password = ?"),
+            (
+                "SET myapp.password TO \"s3cret\"",
+                "set myapp.password to ?",
+            ),
+            ("SET LOCAL \"app.jwt\" = eyJ", "set local \"app.jwt\" = ?"),
+            (
+                "SET SESSION a.b.c = x, 'y', -5, \"z\"",
+                "set session a.b.c = ?",
+            ),
+            ("SET session.key = x", "set session.key = ?"),
+            (
+                "SET U&\"a\\002Eb\" = U&\"c!0061\" UESCAPE '!'",
+                "set U&\"a\\002Eb\" = ?",
+            ),
+            ("SET/**/a/**/./**/b/**/=/**/c", "set a.b = ?"),
+            (
+                "ALTER ROLE r SET myapp.api_key = abc",
+                "alter role r set myapp.api_key = ?",
+            ),
+            (
+                "ALTER ROLE update IN DATABASE d SET a.b = abc",
+                "alter role update in database d set a.b = ?",
+            ),
+            (
+                "ALTER DATABASE d SET app.token TO abc",
+                "alter database d set app.token to ?",
+            ),
+            ("ALTER SYSTEM SET a.b = on", "alter system set a.b = ?"),
+            (
+                "CREATE FUNCTION f() RETURNS int SET a.b = x AS $$y$$ SET c.d TO z LANGUAGE sql",
+                "create function f() returns int set a.b = ? as ? set c.d to ? language sql",
+            ),
+            // Not a value, a setting of PostgreSQL's own, a column.
+            ("SET a.b TO DEFAULT", "set a.b to default"),
+            (
+                "SET search_path = app, public",
+                "set search_path = app, public",
+            ),
+            ("UPDATE t SET a.b = c", "update t set a.b = c"),
+            (
+                "WITH x AS (UPDATE t SET a.b = c) TABLE x",
+                "with x as(update t set a.b = c) table x",
+            ),
+            (
+                "CREATE RULE r AS ON INSERT TO t DO UPDATE u SET a.b = c",
+                "create rule r as on insert to t do update u set a.b = c",
+            ),
+            (
+                "SELECT dblink(\"host=x Password = y\", \"z\")",
+                "select dblink(?, \"z\")",
+            ),
+            ("SELECT f(\"postgresql://u:p@h/d\")", "select f(?)"),
+        ] {
+            assert_eq!(redacted(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_sql_shows_no_password() {
+        for text in [
+            "CREATE USER joe IDENTIFIED BY Zq1secret",
+            "ALTER USER fz PASS Zq1secret",
+            "alter role fz passwd 'x' Zq1secret",
+            "ALTER USER fz PASSWORD = Zq1secret;Zq1secret",
+            "PGPASSWORD=Zq1secret psql -h x",
+            "DB_PASS=Zq1secret, b",
+            "set pwd Zq1secret",
+            "psql postgresql://u:Zq1secret@h/db",
+            "psql postgresql://Zq1secret:p@ss-Zq1secret@h/db?x=y",
+            "psql postgresql://u:--Zq1secret@h",
+            "psql postgresql://u:Zq1secret--x@h",
+            "psql \"host=h password=Zq1secret\"",
+            "SET a.b = Zq1secret Zq1secret",
+            "\"Password\" Zq1secret",
+        ] {
+            let (kept, _) = redact(text, Lexer::new(text, On), Passwords::Anywhere, 10_000);
+            assert!(!kept.to_lowercase().contains("zq1secret"), "{text}: {kept}");
+            assert!(kept.contains('?'), "{text}: {kept}");
+        }
+        let text = "psql postgresql://u:p@h/db; SELEC 1";
+        let (kept, _) = redact(text, Lexer::new(text, On), Passwords::Anywhere, 10_000);
+        assert!(kept.ends_with("/ db; selec ?"), "{kept}");
+    }
+
+    #[test]
     fn long_text_is_cut() {
         let text = format!("SELECT {}", "abcdefgh, ".repeat(1_000));
         let (short, _) = redact(&text, Lexer::new(&text, On), Passwords::Anywhere, 100);
@@ -395,9 +482,29 @@ mod tests {
             }
         }
 
+        /// Whatever a setting is set to, and however it is written, is not in the text that is kept,
+        /// and changes no fingerprint.
+        #[test]
+        fn values_of_settings_never_show(secret in "Zq[a-z0-9]{6}", form in 0..5_usize, more in any::<bool>()) {
+            let value = match form {
+                0 => secret.clone(),
+                1 => format!("\"{secret}\""),
+                2 => format!("'{secret}'"),
+                3 => format!("$x${secret}$x$"),
+                _ => format!("U&\"{secret}\" UESCAPE '!'"),
+            };
+            let value = if more { format!("{value}, {value}") } else { value };
+            for begin in ["SET a.b =", "SET LOCAL \"a.b\" TO", "ALTER ROLE r SET a.b ="] {
+                let text = format!("{begin} {value}");
+                prop_assert!(!redacted(&text).contains(&secret), "{text}");
+                prop_assert_eq!(fingerprint(&text), fingerprint(&format!("{begin} x")), "{}", text);
+            }
+        }
+
         #[test]
         fn any_text_is_redacted_without_a_panic(text in any::<String>()) {
             redacted(&text);
+            redact(&text, Lexer::new(&text, On), Passwords::Anywhere, 100);
         }
     }
 }
