@@ -306,7 +306,7 @@ pub(super) fn cursors<'a>(
     fetched.chain(held.into_iter().flatten())
 }
 
-/// The statements of a text with what their EXECUTEs and FETCHes may run.
+/// The statements of a text with what EXECUTE and FETCH in it may run.
 fn resolve(
     analysis: &Analysis,
     prepared: &Names<Text>,

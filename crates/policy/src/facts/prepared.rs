@@ -18,7 +18,7 @@ pub struct PreparedStatements {
 
 type ByName = HashMap<Box<str>, Vec<Arc<Statement>>>;
 
-/// A statement, and what the EXECUTEs and FETCHes in it would run.
+/// A statement, and what EXECUTE and FETCH in it would run.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// The statement of the text.
