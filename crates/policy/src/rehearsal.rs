@@ -48,8 +48,6 @@ impl Rehearsal {
     /// A statement has completed.
     pub fn completed(&mut self, statement: &Arc<Statement>) {
         self.search_path.completed(statement);
-        // One after the other: nothing is on its way.
-        self.search_path.settled();
         self.prepared.completed(statement);
     }
 }

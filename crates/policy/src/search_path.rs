@@ -25,15 +25,11 @@ pub struct SearchPath {
     now: Paths,
     /// What holds when what is local to the transaction has ended.
     session: Paths,
-    /// What held when the transaction began: an error or ROLLBACK takes it back to that.
-    begun: Paths,
-    /// All that held since: ROLLBACK TO may take it back to any.
+    /// All that held since the transaction began: an error or ROLLBACK may take it back to any.
     seen: Paths,
-    /// All that may hold for a statement that is sent: what held when nothing was on its way, and all
-    /// that was sent since may have changed it to, or may have taken it back to. Nothing is left out
-    /// before all is answered: until then an error, a Sync or a commit can still take back what a
-    /// statement has changed.
-    possible: Paths,
+    /// While something that was sent is not answered: what it may change the path to, and what held
+    /// before, for until then an error, a Sync or a commit can still take a change back.
+    unanswered: Paths,
     /// The state of the transaction at the last `ReadyForQuery`.
     transaction: TransactionState,
     /// Whether an error has been seen since.
@@ -97,9 +93,8 @@ impl SearchPath {
             initial: paths.clone(),
             now: paths.clone(),
             session: paths.clone(),
-            begun: paths.clone(),
-            seen: paths.clone(),
-            possible: paths,
+            seen: paths,
+            unanswered: Paths::default(),
             transaction: TransactionState::Idle,
             failed: false,
             reported: None,
@@ -116,7 +111,6 @@ impl SearchPath {
         }
         self.reported = Some(path.clone());
         self.seen.merge(&path);
-        self.possible.merge(&path);
         self.session = path.clone();
         self.now = path;
         self.version += 1;
@@ -126,12 +120,14 @@ impl SearchPath {
     pub fn may_change(&mut self, statement: &Statement) {
         let mut changed = self.follow_role(statement);
         for (target, _) in self.targets(statement) {
-            self.possible.merge(&target);
+            self.unanswered.merge(&self.now);
+            self.unanswered.merge(&target);
             changed = true;
         }
         if statement.ends_transaction() && (self.seen != self.now || self.session != self.now) {
-            self.possible.merge(&self.seen);
-            self.possible.merge(&self.session);
+            self.unanswered.merge(&self.now);
+            self.unanswered.merge(&self.seen);
+            self.unanswered.merge(&self.session);
             changed = true;
         }
         self.version += u64::from(changed);
@@ -141,7 +137,6 @@ impl SearchPath {
     pub fn completed(&mut self, statement: &Statement) {
         let mut changed = self.follow_role(statement);
         for (target, scope) in self.targets(statement) {
-            self.possible.merge(&target);
             self.seen.merge(&target);
             let is_session = scope == SettingScope::Session;
             if is_certain(statement) {
@@ -178,15 +173,14 @@ impl SearchPath {
             let kept = match &self.reported {
                 // Changes are reported before ReadyForQuery.
                 Some(reported) => reported,
-                None if self.failed => &self.begun,
+                None if self.failed => &self.seen,
                 None => &self.session,
             };
-            if [&self.now, &self.session, &self.begun, &self.seen] != [kept; 4] {
+            if [&self.now, &self.session, &self.seen] != [kept; 3] {
                 let kept = kept.clone();
                 self.version += u64::from(self.now != kept);
                 self.now = kept.clone();
                 self.session = kept.clone();
-                self.begun = kept.clone();
                 self.seen = kept;
             }
         }
@@ -194,12 +188,12 @@ impl SearchPath {
         self.transaction = transaction;
     }
 
-    /// All that was sent has been answered: what could have come of it and hasn't is no longer possible.
+    /// All that was sent has been answered: what could have come of it and has not is no longer possible.
     ///
     /// To be called after [`ready`](Self::ready), when no other answer is outstanding.
     pub fn settled(&mut self) {
-        if self.possible != self.now {
-            self.possible = self.now.clone();
+        if self.unanswered != Paths::default() {
+            self.unanswered = Paths::default();
             self.version += 1;
         }
     }
@@ -216,17 +210,17 @@ impl SearchPath {
 
     /// The schemas that a name without one may be in.
     pub(crate) fn possible(&self) -> impl Iterator<Item = &Arc<Path>> {
-        self.possible.known.iter()
+        self.now.known.iter().chain(&self.unanswered.known)
     }
 
     /// Whether it may be one that nobody knows.
     pub(crate) fn may_be_any(&self) -> bool {
-        self.possible.others == Others::Any
+        self.now.others == Others::Any || self.unanswered.others == Others::Any
     }
 
     /// Whether it may be the one that the session began with, which nobody has told.
     pub(crate) fn may_be_initial(&self) -> bool {
-        self.possible.others == Others::Initial
+        self.now.others == Others::Initial || self.unanswered.others == Others::Initial
     }
 
     /// Whether `"$user"` is the schema of the user who logged in.
@@ -289,13 +283,9 @@ impl SearchPath {
         let is_committed =
             matches!(statement.kind(), Kind::Commit | Kind::PrepareTransaction) && !self.failed;
         if is_committed {
-            self.begun = self.session.clone();
             self.seen = self.session.clone();
-        } else if statement.kind() == Kind::RollbackTo {
-            self.session = self.seen.clone();
         } else {
-            self.session = self.begun.clone();
-            self.seen = self.begun.clone();
+            self.session = self.seen.clone();
         }
         self.now = self.session.clone();
         before != (self.now.clone(), self.session.clone())

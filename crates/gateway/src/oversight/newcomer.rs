@@ -150,7 +150,6 @@ impl Newcomer<'_> {
             path.reported(reported);
         }
         path.began(settings);
-        path.settled();
         path
     }
 

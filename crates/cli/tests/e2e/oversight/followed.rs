@@ -86,6 +86,7 @@ fn a_name_is_looked_up_anew_when_it_is_bound() {
         .collect();
     assert_eq!(denied, [(Some("bind"), Some(READ))]);
     // Under the path that it was parsed under it goes on.
+    client.query("set search_path = public");
     client.send(&[bind("", "s", &[]), execute(""), sync()].concat());
     assert_eq!(outcome(&mut client).0, "2DCZ");
     // What nobody has prepared is the server's to refuse.
