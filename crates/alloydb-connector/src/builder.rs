@@ -236,11 +236,7 @@ impl DialerBuilder {
     ///
     /// Always [`Error::Config`].
     pub async fn build(self) -> Result<Dialer, Error> {
-        let runtime = Handle::try_current().map_err(|_| ConfigError::new(Mistake::NoRuntime))?;
-        // Files and the system's trust store are read, which may take a while.
-        let built = tokio::task::spawn_blocking(move || self.assemble(&runtime)).await;
-        let built = built.map_err(|_| ConfigError::new(Mistake::NoRuntime))?;
-        Ok(built?)
+        read(move |runtime| self.assemble(runtime)).await
     }
 
     /// Makes no dialer, but what calls of other APIs of Google are made with: of the options only
@@ -253,26 +249,19 @@ impl DialerBuilder {
     ///
     /// Always [`Error::Config`].
     pub async fn api_credentials(self) -> Result<ApiCredentials, Error> {
-        let runtime = Handle::try_current().map_err(|_| ConfigError::new(Mistake::NoRuntime))?;
-        let read = tokio::task::spawn_blocking(move || {
-            // Google's library spawns its tasks where it is built.
-            let _entered = runtime.enter();
+        read(move |_| {
             let around = self.surroundings(&self.full_user_agent())?;
             let resolved = resolve(&self.credentials, Purpose::Admin, &around)?;
             let quota_project = self.billed(&resolved);
-            Ok::<_, ConfigError>(ApiCredentials {
+            Ok(ApiCredentials {
                 resolved,
                 quota_project,
             })
-        });
-        let read = read.await;
-        let read = read.map_err(|_| ConfigError::new(Mistake::NoRuntime))?;
-        Ok(read?)
+        })
+        .await
     }
 
     fn assemble(self, runtime: &Handle) -> Result<Dialer, ConfigError> {
-        // Google's library spawns its tasks where it is built.
-        let _entered = runtime.enter();
         self.check()?;
         let user_agent = self.full_user_agent();
         let around = self.surroundings(&user_agent)?;
@@ -451,6 +440,22 @@ fn resolve(
         }
         _ => Ok(resolved),
     }
+}
+
+/// Makes something of options whose files have to be read, which may take a while, as may the system's
+/// trust store: on a thread for that.
+async fn read<T: Send + 'static>(
+    make: impl FnOnce(&Handle) -> Result<T, ConfigError> + Send + 'static,
+) -> Result<T, Error> {
+    let runtime = Handle::try_current().map_err(|_| ConfigError::new(Mistake::NoRuntime))?;
+    let reading = tokio::task::spawn_blocking(move || {
+        // Google's library spawns its tasks where it is built.
+        let _entered = runtime.enter();
+        make(&runtime)
+    });
+    let read = reading.await;
+    let read = read.map_err(|_| ConfigError::new(Mistake::NoRuntime))?;
+    Ok(read?)
 }
 
 fn header(option: &'static str, value: &str) -> Result<HeaderValue, ConfigError> {

@@ -439,7 +439,7 @@ fn prologue(settings: &Settings, logger: &Logger) {
     for notice in &settings.notices {
         logger.info(notice);
     }
-    for notice in telemetry::notices(&settings.telemetry) {
+    if let Some(notice) = telemetry::notice(&settings.telemetry) {
         logger.info(notice);
     }
     if let Some(endpoint) = &settings.admin_endpoint {

@@ -151,17 +151,12 @@ fn sampler(rate: i64) -> Sampler {
     Sampler::TraceIdRatioBased(1.0 / f64::from(rate))
 }
 
-/// What is the original's default, and isn't sent by this proxy.
-pub(crate) fn notices(settings: &Telemetry) -> Vec<String> {
-    let mut notices = Vec::new();
-    if !settings.disable_built_in {
-        notices.push(
-            "Built-in telemetry: this proxy sends no metrics to Google; \
-             --disable-built-in-telemetry silences this line"
-                .to_owned(),
-        );
-    }
-    notices
+/// Says that this proxy doesn't send what is the original's default.
+pub(crate) fn notice(settings: &Telemetry) -> Option<&'static str> {
+    (!settings.disable_built_in).then_some(
+        "Built-in telemetry: this proxy sends no metrics to Google; \
+         --disable-built-in-telemetry silences this line",
+    )
 }
 
 #[cfg(test)]
@@ -186,12 +181,12 @@ mod tests {
 
     #[test]
     fn what_is_not_sent_is_said() {
-        assert_eq!(notices(&telemetry()), [""; 0]);
+        assert_eq!(notice(&telemetry()), None);
         let default = Telemetry {
             disable_built_in: false,
             ..telemetry()
         };
-        assert!(notices(&default)[0].starts_with("Built-in telemetry: "));
+        assert!(notice(&default).is_some_and(|line| line.starts_with("Built-in telemetry: ")));
     }
 
     #[test]

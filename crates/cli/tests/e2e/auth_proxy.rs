@@ -4,6 +4,7 @@
 mod table;
 
 mod accepted;
+mod accepting;
 mod completion;
 mod doctor;
 mod front;

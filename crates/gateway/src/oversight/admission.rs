@@ -62,6 +62,12 @@ impl Oversight {
         self.admitted(Run::new(via, Some(text), judgement))
     }
 
+    /// What the policy says of a text with what the session has given names to by now.
+    pub(super) fn judged_text(&mut self, analysis: &Arc<Analysis>) -> Option<Arc<Judgement>> {
+        self.judge
+            .judge(analysis, &self.prepared, &self.portals, self.batch)
+    }
+
     /// A text; one that was seen lately is at hand.
     pub(super) fn text(
         &mut self,
@@ -142,21 +148,17 @@ impl Oversight {
         let Some(judgement) = &run.judgement else {
             return Ok(());
         };
-        let (mut limits, mut count) = (Limits::default(), 0);
+        let (mut limits, mut rated) = (Limits::default(), 0);
         for decision in &judgement.decisions {
             if decision.limits.rate.is_some() || decision.limits.concurrent.is_some() {
                 limits.tighten(&decision.limits);
-                count += 1;
+                rated += usize::from(decision.limits.rate.is_some());
             }
         }
         let throttle = self.shared.governance.throttle();
         let user = &self.judge.principal().user;
-        run.running = throttle.begin(
-            user,
-            (&limits, count),
-            &mut self.running_place,
-            Instant::now,
-        )?;
+        let held = &mut self.running_place;
+        run.running = throttle.begin(user, (&limits, rated), held, Instant::now)?;
         Ok(())
     }
 
@@ -178,11 +180,7 @@ impl Oversight {
                 (None, _) => continue,
             };
             let prepared = Arc::new(text.prepared(place, body));
-            let names = match what {
-                Prepared::Statement => &mut self.prepared,
-                Prepared::Cursor => &mut self.portals,
-            };
-            names.sent(name.as_bytes(), &prepared, None);
+            self.names_of(what).sent(name.as_bytes(), &prepared, None);
             run.prepares.push(Preparing {
                 place,
                 what,

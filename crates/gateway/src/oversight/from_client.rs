@@ -6,7 +6,6 @@ use std::task::Context;
 use querycop_audit::{Outcome, Via};
 use querycop_policy::facts::{Action, Attributes, Columns, Effect, Object, ObjectKind, Unreadable};
 use querycop_serve::{BUFFER_SIZE, Passage, Then};
-use querycop_sql::Analysis;
 use querycop_wire::frame::{self, Header};
 use querycop_wire::frontend::{self, Bind, Close, Execute, Parse, Query, Target};
 use querycop_wire::tag::frontend as tag;
@@ -321,11 +320,6 @@ impl Oversight {
             // It was counted when it was to be parsed.
             Fate::Doomed => self.judged(run),
         }
-    }
-
-    pub(super) fn judged_text(&mut self, analysis: &Arc<Analysis>) -> Option<Arc<Judgement>> {
-        self.judge
-            .judge(analysis, &self.prepared, &self.portals, self.batch)
     }
 
     /// Nobody knows yet what the portal will be: all that it can be must be allowed, the strictest

@@ -315,6 +315,7 @@ fn resolve(
 ) -> Vec<Resolved> {
     let mut known = PreparedStatements::default();
     for statement in &analysis.facts.statements {
+        // A commit runs what is held whatever its name is.
         let name = match &statement.cursor {
             Some(CursorUse::Fetch(name)) => &**name,
             _ => "",

@@ -36,12 +36,13 @@ pub(super) struct Running {
 }
 
 impl Throttle {
-    /// Lets a user's statement begin, or says which limit it meets. A session runs one at a time: what
+    /// Lets a user's text begin, of whose statements so many are under a rate, or says which limit it
+    /// meets. A session runs one at a time: what
     /// it sends behind others shares `held`, the place that they have.
     pub(super) fn begin(
         self: &Arc<Self>,
         user: &str,
-        (limits, count): (&Limits, usize),
+        (limits, rated): (&Limits, usize),
         held: &mut Weak<Running>,
         now: impl FnOnce() -> Instant,
     ) -> Result<Option<Arc<Running>>, Why> {
@@ -61,7 +62,7 @@ impl Throttle {
                 filled_at: now,
                 running: 0,
             });
-            if !bucket.take(count, limit.max, now) {
+            if !bucket.take(rated, limit.max, now) {
                 let limit = limit.clone();
                 return Err(Why::TooFast { limit });
             }
@@ -173,6 +174,23 @@ mod tests {
         throttle
             .begin("bob", (&limits, 1), &mut Weak::new(), || later)
             .unwrap_err();
+    }
+
+    #[test]
+    fn every_statement_of_a_text_counts_for_the_rate() {
+        let throttle = Arc::new(Throttle::default());
+        let limits = limits(Some(3), None);
+        let now = Instant::now();
+        let begin = |rated| {
+            let held = &mut Weak::new();
+            throttle
+                .begin("bob", (&limits, rated), held, || now)
+                .is_ok()
+        };
+        assert_eq!(
+            [begin(4), begin(2), begin(2), begin(1)],
+            [false, true, false, true]
+        );
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use querycop_testkit::certificates::{Authority, Identity};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+
+use super::accepting::Accepting;
 
 /// A running one; it ends when it is dropped.
 pub(super) struct Front {
@@ -18,7 +19,7 @@ pub(super) struct Front {
     /// For `SSL_CERT_FILE`.
     pub(super) authority: PathBuf,
     asked: Arc<Mutex<Vec<String>>>,
-    _runtime: Runtime,
+    _server: Accepting,
 }
 
 impl Front {
@@ -28,23 +29,19 @@ impl Front {
         let authority = Authority::new("front");
         let acceptor = acceptor(&authority.server(names));
         let asked = Arc::<Mutex<Vec<String>>>::default();
-        let runtime = Runtime::new().expect("threads can be started");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
-        let listener = listener.expect("a port is left");
-        let address = listener.local_addr().expect("it is bound");
         let kept = Arc::clone(&asked);
-        runtime.spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let (acceptor, kept) = (acceptor.clone(), Arc::clone(&kept));
+        let server = Accepting::start(move |client| {
+            let (acceptor, kept) = (acceptor.clone(), Arc::clone(&kept));
+            async move {
                 // Whoever is led wrongly notices.
-                tokio::spawn(async move { lead(client, &acceptor, to, &kept).await.ok() });
+                let _ = lead(client, &acceptor, to, &kept).await;
             }
         });
         Self {
-            url: format!("http://{address}"),
+            url: format!("http://{}", server.addr),
             authority: authority.write(directory, "front"),
             asked,
-            _runtime: runtime,
+            _server: server,
         }
     }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::compare;
 use super::scenarios::{DANA, TOKEN, start_bare, terminate, with_password};
+use super::side::Side;
 use crate::alloydb::cloud::{CLUSTER, Cloud, PRIMARY, READ_POOL};
 
 #[test]
@@ -20,11 +21,7 @@ fn one_instance() {
     let cloud = cloud();
     compare("static", |side| {
         write(&cloud, side.path(), &[PRIMARY]);
-        start_bare(
-            &cloud,
-            side,
-            &["-p", "{db}", "-t", TOKEN, STATIC[0], STATIC[1], PRIMARY],
-        );
+        start(&cloud, side, &[PRIMARY]);
         side.is_ready();
         side.note_psql("psql", &with_password(side.psql()));
         side.says("closed the connection");
@@ -39,10 +36,7 @@ fn two_instances() {
     let cloud = cloud();
     compare("static, two", |side| {
         write(&cloud, side.path(), &[PRIMARY, READ_POOL]);
-        let words = [
-            "-p", "{db}", "-t", TOKEN, STATIC[0], STATIC[1], PRIMARY, READ_POOL,
-        ];
-        start_bare(&cloud, side, &words);
+        start(&cloud, side, &[PRIMARY, READ_POOL]);
         side.is_ready();
         side.note_psql("first", &with_password(side.psql()));
         let second = Psql::new("127.0.0.1", side.ports.database + 1).sslmode("disable");
@@ -60,11 +54,7 @@ fn an_instance_that_is_not_in_it() {
     let cloud = cloud();
     compare("static, none", |side| {
         write(&cloud, side.path(), &[READ_POOL]);
-        start_bare(
-            &cloud,
-            side,
-            &["-p", "{db}", "-t", TOKEN, STATIC[0], STATIC[1], PRIMARY],
-        );
+        start(&cloud, side, &[PRIMARY]);
         side.is_ready();
         let output = with_password(side.psql()).run("SELECT 1");
         side.note("psql", output.status);
@@ -77,20 +67,21 @@ fn an_instance_that_is_not_in_it() {
 fn a_file_that_there_is_not() {
     let cloud = cloud();
     compare("static, no file", |side| {
-        start_bare(
-            &cloud,
-            side,
-            &["-p", "{db}", "-t", TOKEN, STATIC[0], STATIC[1], PRIMARY],
-        );
+        start(&cloud, side, &[PRIMARY]);
         side.ends();
     });
 }
 
-const STATIC: [&str; 2] = ["--static-connection-info", "{dir}/static.json"];
-
 /// One whose calls nobody else makes.
 fn cloud() -> Cloud {
     Cloud::with(|builder| builder.principal(Principal::new(DANA).token(TOKEN)))
+}
+
+/// Starts a side with what [`write`] has written.
+fn start(cloud: &Cloud, side: &mut Side, instances: &[&str]) {
+    let info = ["--static-connection-info", "{dir}/static.json"];
+    let words = [&["-p", "{db}", "-t", TOKEN], &info[..], instances].concat();
+    start_bare(cloud, side, &words);
 }
 
 /// Writes what the API says of instances, as an operator would collect it.

@@ -15,14 +15,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use prost::Message;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+
+use super::accepting::Accepting;
 
 /// A running one; it ends when it is dropped.
 pub(super) struct Watcher {
     pub(super) addr: SocketAddr,
     seen: Arc<Mutex<Seen>>,
-    _runtime: Runtime,
+    _server: Accepting,
 }
 
 /// What it was told, as REST has it.
@@ -36,26 +36,20 @@ struct Seen {
 impl Watcher {
     pub(super) fn start() -> Self {
         let seen = Arc::<Mutex<Seen>>::default();
-        let runtime = Runtime::new().expect("threads can be started");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
-        let listener = listener.expect("a port is left");
-        let addr = listener.local_addr().expect("it is bound");
         let kept = Arc::clone(&seen);
-        runtime.spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let kept = Arc::clone(&kept);
-                let service = service_fn(move |request| answer(request, Arc::clone(&kept)));
-                tokio::spawn(async move {
-                    let server = auto::Builder::new(TokioExecutor::new());
-                    // Whoever is not answered notices.
-                    let _ = server.serve_connection(TokioIo::new(client), service).await;
-                });
+        let server = Accepting::start(move |client| {
+            let kept = Arc::clone(&kept);
+            let service = service_fn(move |request| answer(request, Arc::clone(&kept)));
+            async move {
+                let server = auto::Builder::new(TokioExecutor::new());
+                // Whoever is not answered notices.
+                let _ = server.serve_connection(TokioIo::new(client), service).await;
             }
         });
         Self {
-            addr,
+            addr: server.addr,
             seen,
-            _runtime: runtime,
+            _server: server,
         }
     }
 
