@@ -336,6 +336,24 @@ fn nothing_is_written_behind_half_a_record() {
 }
 
 #[test]
+fn a_segment_that_was_removed_is_told_of_and_left() {
+    let bench = Bench::new(Durability::Written);
+    let (store, directory) = (&bench.store, bench.directory.path());
+    let failing = || matches!(store.health(), Health::Failing { .. }).then_some(());
+    let _ticket = append(store).unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+    eventually("the loss to be seen", failing);
+    // Where no other segment can be begun, no statement may run.
+    let room = Record::room(None, None, None);
+    store.reserve(room).unwrap_err();
+    std::fs::create_dir(directory).unwrap();
+    let _ticket = append(store).unwrap();
+    assert_eq!(store.health(), Health::Good);
+    assert_eq!(bench.count("interrupted"), 1);
+    assert_eq!(bench.count("session_refused"), 1);
+}
+
+#[test]
 fn a_segment_that_the_disk_did_not_keep_is_left() {
     let bench = Bench::new(Durability::Synced);
     let store = &bench.store;
