@@ -63,6 +63,8 @@ pub struct Entry<'l> {
     #[serde(borrow)]
     pub text: Cow<'l, str>,
     #[serde(borrow)]
+    pub runs: Vec<Cow<'l, str>>,
+    #[serde(borrow)]
     pub raw_text: Option<Cow<'l, str>>,
     #[serde(borrow)]
     pub verdict: Cow<'l, str>,
@@ -91,6 +93,19 @@ impl<'l> Entry<'l> {
     /// Reads a line; `None` if it is no record.
     pub fn read(line: &'l [u8]) -> Option<Self> {
         serde_json::from_slice(line).ok()
+    }
+
+    /// The statement's text, and the texts of those that it runs, each on lines of its own.
+    pub fn all_texts(&self) -> Cow<'_, str> {
+        if self.runs.is_empty() {
+            return Cow::Borrowed(&self.text);
+        }
+        let mut texts = self.text.to_string();
+        for text in &self.runs {
+            texts.push('\n');
+            texts.push_str(text);
+        }
+        Cow::Owned(texts)
     }
 
     /// Its time, in microseconds since 1970.

@@ -29,7 +29,8 @@ pub struct Filter {
     pub tables: Vec<String>,
     /// The statement's fingerprint.
     pub fingerprints: Vec<String>,
-    /// Texts that all stand somewhere in the statement's text, upper or lower case.
+    /// Texts that all stand somewhere in the statement's text, or in those of the statements that it
+    /// runs, upper or lower case.
     pub texts: Vec<String>,
     /// The SQLSTATE, or the class that it begins with (two characters).
     pub sqlstates: Vec<String>,
@@ -62,7 +63,7 @@ impl Filter {
                 tables.any(|name| *name == *table || last_part(name) == table)
             })
             && one_of(&self.fingerprints, |one| *one == entry.fingerprint)
-            && self.has_texts(&entry.text)
+            && self.has_texts(entry)
             && one_of(&self.sqlstates, |state| is_sqlstate(state, &entry.sqlstate))
             && one_of(&self.outcomes, |outcome| *outcome == entry.outcome)
             && one_of(&self.risks, |risk| *risk == entry.risk)
@@ -89,11 +90,11 @@ impl Filter {
                 .is_none_or(|until| micros < until.as_microsecond())
     }
 
-    fn has_texts(&self, text: &str) -> bool {
+    fn has_texts(&self, entry: &Entry<'_>) -> bool {
         if self.texts.is_empty() {
             return true;
         }
-        let text = text.to_lowercase();
+        let text = entry.all_texts().to_lowercase();
         self.texts
             .iter()
             .all(|part| text.contains(&part.to_lowercase()))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use querycop_policy::facts::{Action, Feature, Object, ObjectKind, Statement};
+use querycop_policy::facts::{Action, Effect, Feature, Features, Object, ObjectKind, Statement};
 use uuid::Uuid;
 
 use crate::effects;
@@ -22,6 +22,11 @@ const MAX_MARKS: usize = 2 << 10;
 
 /// The most that a statement's text has, with escapes.
 pub(crate) const MAX_TEXT: usize = 20 << 10;
+
+/// The same, of a statement that runs others; and of the texts of those, of which each is cut to a
+/// third of it. Together no more than a text has alone.
+const MAX_TEXT_BESIDE_OTHERS: usize = 8 << 10;
+const MAX_RUNS: usize = 9 << 10;
 
 /// The fields of a session that every record of it carries, encoded once.
 #[derive(Clone, Debug)]
@@ -57,6 +62,15 @@ pub struct SessionFields<'a> {
 /// What of a statement does not change from one execution to the next, encoded once.
 #[derive(Clone, Debug)]
 pub struct StatementFragment(Box<[u8]>);
+
+/// A statement that another one runs, and its text as it may be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Ran<'a> {
+    /// Its facts.
+    pub statement: &'a Statement,
+    /// Its text.
+    pub text: &'a str,
+}
 
 /// What the policy said of a statement.
 #[derive(Clone, Copy, Debug)]
@@ -122,29 +136,50 @@ impl StatementFragment {
     /// Encodes what is known of a statement: its facts, its text as it may be kept, and its
     /// fingerprint in hexadecimal.
     pub fn new(statement: &Statement, text: &str, fingerprint: &str) -> Self {
+        Self::running(statement, text, fingerprint, &[])
+    }
+
+    /// The same for one that runs others, as EXECUTE and FETCH do: what they do it does.
+    pub fn running(statement: &Statement, text: &str, fingerprint: &str, ran: &[Ran<'_>]) -> Self {
         let mut buffer = Vec::with_capacity(256 + text.len());
+        let others = ran.iter().map(|ran| ran.statement);
+        let all: Vec<&Statement> = std::iter::once(statement).chain(others).collect();
         line::text(
             &mut buffer,
             key!("kind"),
             statement.kind().as_str(),
             MAX_NAME,
         );
-        let inner = statement.kinds.iter().skip(1).map(|kind| kind.as_str());
+        let kinds = all.iter().flat_map(|one| &one.kinds);
+        let inner = once_each(kinds.skip(1).map(|kind| kind.as_str()));
         line::list(&mut buffer, key!("inner_kinds"), inner, MAX_NAME);
-        line::list(&mut buffer, key!("actions"), actions(statement), MAX_NAMES);
-        line::list(&mut buffer, key!("tables"), tables(statement), MAX_NAMES);
+        let effects = || all.iter().flat_map(|one| &one.effects);
+        let actions = once_each(effects().map(|effect| effect.action.as_str()));
+        line::list(&mut buffer, key!("actions"), actions, MAX_NAMES);
+        line::list(&mut buffer, key!("tables"), tables(effects()), MAX_NAMES);
         line::list(
             &mut buffer,
             key!("functions"),
-            functions(statement),
+            functions(effects()),
             MAX_NAMES,
         );
-        let features = statement.features.iter().map(Feature::as_str);
+        let mut features = Features::default();
+        for one in &all {
+            features.merge(one.features);
+        }
+        let features = features.iter().map(Feature::as_str);
         line::list(&mut buffer, key!("features"), features, MAX_NAMES);
-        let effects = statement.effects.iter().map(effects::written);
+        let effects = effects().map(effects::written);
         line::list(&mut buffer, key!("effects"), effects, MAX_NAMES);
         line::text(&mut buffer, key!("fingerprint"), fingerprint, MAX_NAME);
-        line::text(&mut buffer, key!("text"), text, MAX_TEXT);
+        let most = if ran.is_empty() {
+            MAX_TEXT
+        } else {
+            MAX_TEXT_BESIDE_OTHERS
+        };
+        line::text(&mut buffer, key!("text"), text, most);
+        let texts = ran.iter().map(|ran| ran.text);
+        line::texts(&mut buffer, key!("runs"), texts, MAX_RUNS);
         Self(buffer.into())
     }
 
@@ -180,33 +215,35 @@ impl DecisionFragment {
     }
 }
 
-/// Each action once.
-fn actions(statement: &Statement) -> Vec<&'static str> {
-    let mut actions: Vec<&'static str> = Vec::new();
-    for effect in &statement.effects {
-        let action = effect.action.as_str();
-        if !actions.contains(&action) {
-            actions.push(action);
+/// Each word once.
+fn once_each(words: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut once: Vec<&'static str> = Vec::new();
+    for word in words {
+        if !once.contains(&word) {
+            once.push(word);
         }
     }
-    actions
+    once
 }
 
 /// Each relation once, in the order of the text.
-fn tables(statement: &Statement) -> Vec<String> {
-    named(statement, |action, object| {
+fn tables<'a>(effects: impl Iterator<Item = &'a Effect>) -> Vec<String> {
+    named(effects, |action, object| {
         action != Action::Call && object.kind.is_relation() && object.kind != ObjectKind::Index
     })
 }
 
 /// Each function and procedure that is called, once.
-fn functions(statement: &Statement) -> Vec<String> {
-    named(statement, |action, _| action == Action::Call)
+fn functions<'a>(effects: impl Iterator<Item = &'a Effect>) -> Vec<String> {
+    named(effects, |action, _| action == Action::Call)
 }
 
-fn named(statement: &Statement, wanted: impl Fn(Action, &Object) -> bool) -> Vec<String> {
+fn named<'a>(
+    effects: impl Iterator<Item = &'a Effect>,
+    wanted: impl Fn(Action, &Object) -> bool,
+) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for effect in &statement.effects {
+    for effect in effects {
         let object = &effect.object;
         if object.name.name.is_empty() || !wanted(effect.action, object) {
             continue;

@@ -42,7 +42,7 @@ pub use feed::{Begin, Feed, FeedError, FeedStats, Sink, SinkError, WriteSink};
 pub use filter::Filter;
 pub use follow::{Follower, Position, newest};
 pub use fragment::{
-    DecisionFields, DecisionFragment, SessionFields, SessionFragment, StatementFragment,
+    DecisionFields, DecisionFragment, Ran, SessionFields, SessionFragment, StatementFragment,
 };
 pub use hash::LineHash;
 pub use health::Health;

@@ -81,6 +81,25 @@ pub(crate) fn list<S: AsRef<str>>(
     words: impl IntoIterator<Item = S>,
     most: usize,
 ) {
+    list_of(buffer, key, words, (most, MAX_WORD));
+}
+
+/// The same of texts, each of which has at most a third of `most`.
+pub(crate) fn texts<'a>(
+    buffer: &mut Buffer,
+    key: &str,
+    texts: impl IntoIterator<Item = &'a str>,
+    most: usize,
+) {
+    list_of(buffer, key, texts, (most - most / 3, most / 3));
+}
+
+fn list_of<S: AsRef<str>>(
+    buffer: &mut Buffer,
+    key: &str,
+    words: impl IntoIterator<Item = S>,
+    (most, most_of_one): (usize, usize),
+) {
     let begin = buffer.len();
     buffer.extend_from_slice(key.as_bytes());
     buffer.push(b'[');
@@ -93,7 +112,7 @@ pub(crate) fn list<S: AsRef<str>>(
             quoted(buffer, CUT, CUT.len());
             break;
         }
-        quoted(buffer, word.as_ref(), MAX_WORD);
+        quoted(buffer, word.as_ref(), most_of_one);
     }
     if buffer.len() == first {
         buffer.truncate(begin);

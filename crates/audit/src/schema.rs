@@ -125,6 +125,11 @@ pub const SCHEMA: &[Field] = &[
         STATEMENT,
         "The statement with `?` for each literal.",
     ),
+    list(
+        "runs",
+        STATEMENT,
+        "The texts of the statements that it ran and that stand in other texts, with `?` for each literal: of EXECUTE, FETCH and MOVE. Kinds, actions, tables, functions, features and effects are those of all.",
+    ),
     text(
         "raw_text",
         STATEMENT,

@@ -380,6 +380,10 @@ impl Oversight {
         place: usize,
         outcome: Outcome<'_>,
     ) -> Result<(), Unrecorded> {
+        let ran = match text.or(run.text.as_deref()) {
+            Some(text) if text.runs_others() => self.ran(text, place),
+            _ => Vec::new(),
+        };
         let Some(recorder) = &mut self.recorder else {
             return Ok(());
         };
@@ -393,8 +397,23 @@ impl Oversight {
             run,
             text,
             place,
+            ran,
             outcome,
         })
+    }
+
+    /// What EXECUTE or FETCH in a statement has run, or would have.
+    fn ran(&self, text: &Text, place: usize) -> Vec<Arc<Text>> {
+        let Some(statement) = text.analysis.facts.statements.get(place) else {
+            return Vec::new();
+        };
+        let prepared = statement.executes.iter();
+        let prepared = prepared.filter_map(|name| self.prepared.exact(name.as_bytes()));
+        let fetched = match &statement.cursor {
+            Some(CursorUse::Fetch(name)) => self.portals.exact(name.as_bytes()),
+            _ => None,
+        };
+        prepared.chain(fetched).cloned().collect()
     }
 
     /// The server has completed a statement: follows what it did to the session.

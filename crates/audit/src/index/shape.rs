@@ -186,7 +186,7 @@ impl<'c> Interner<'c> {
         let id = self.connection.last_insert_rowid();
         self.connection.execute(
             "INSERT INTO texts (rowid, text) VALUES (?, ?)",
-            params![id, entry.text],
+            params![id, entry.all_texts()],
         )?;
         for table in &entry.tables {
             for name in [table, last_part(table)] {
@@ -203,7 +203,7 @@ impl<'c> Interner<'c> {
 fn key_of(entry: &Entry<'_>) -> [u8; 16] {
     let mut hash = Context::new(&SHA256);
     let parts = [&entry.fingerprint, &entry.kind, &entry.text];
-    for part in parts.into_iter().chain(&entry.tables) {
+    for part in parts.into_iter().chain(&entry.runs).chain(&entry.tables) {
         hash.update(part.as_bytes());
         hash.update(&[0]);
     }

@@ -1,7 +1,7 @@
 //! The tables of the index.
 
 /// The version of the tables. One of another version is made anew.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Records in a block: of each the index knows the earliest and the latest time.
 pub(super) const BLOCK: u64 = 4096;

@@ -12,7 +12,7 @@ use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 use querycop_audit::{
     DecisionFields, DecisionFragment, Entry, Event, Filter, Follower, INDEX_FILE, Index, Outcome,
-    Record, SegmentName, SessionFields, SessionFragment, State, StatementFragment, Store,
+    Ran, Record, SegmentName, SessionFields, SessionFragment, State, StatementFragment, Store,
     StoreConfig, Via,
 };
 use querycop_policy::facts::{
@@ -34,18 +34,13 @@ fn base() -> Timestamp {
     Timestamp::from_second(1_800_000_000).expect("a time")
 }
 
-fn statement(index: usize) -> StatementFragment {
-    let table = TABLES[index % TABLES.len()];
+fn facts(kind: Kind, table: &str) -> Statement {
     let name = match table.split_once('.') {
         Some((schema, name)) => Name::qualified(schema, name),
         None => Name::unqualified(table),
     };
-    let facts = Statement {
-        kinds: vec![if index.is_multiple_of(2) {
-            Kind::Select
-        } else {
-            Kind::Update
-        }],
+    Statement {
+        kinds: vec![kind],
         effects: vec![Effect {
             action: Action::Read,
             subtype: "",
@@ -54,9 +49,24 @@ fn statement(index: usize) -> StatementFragment {
             attributes: Attributes::default(),
         }],
         ..Statement::default()
+    }
+}
+
+fn statement(index: usize) -> StatementFragment {
+    let kind = if index.is_multiple_of(2) {
+        Kind::Select
+    } else {
+        Kind::Update
     };
+    let statement = facts(kind, TABLES[index % TABLES.len()]);
     let text = TEXTS[index % TEXTS.len()];
-    StatementFragment::new(&facts, text, &format!("{:032x}", index % 5))
+    let fingerprint = format!("{:032x}", index % 5);
+    let cursor = facts(Kind::DeclareCursor, "hr.bonuses");
+    let ran = index.is_multiple_of(4).then_some(Ran {
+        statement: &cursor,
+        text: "DECLARE c CURSOR FOR TABLE hr.bonuses",
+    });
+    StatementFragment::running(&statement, text, &fingerprint, ran.as_slice())
 }
 
 /// Writes so many records of all kinds; their times are not quite in order.
@@ -185,9 +195,9 @@ fn filters() -> impl Strategy<Value = Filter> {
     let what = (
         words(&["statement", "session_refused", "segment_began"]),
         words(&["select", "update"]),
-        words(&["orders", "public.orders", "salaries", "hr"]),
+        words(&["orders", "public.orders", "salaries", "bonuses", "hr"]),
         words(&["00000000000000000000000000000001"]),
-        words(&["orders", "SELECT", "a\"\"b", "x", "rom ord", "%"]),
+        words(&["orders", "SELECT", "a\"\"b", "x", "rom ord", "cursor", "%"]),
     );
     let outcome = (
         words(&["default", "watch"]),

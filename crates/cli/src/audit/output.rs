@@ -73,6 +73,7 @@ const CSV: &[&str] = &[
     "reason",
     "fingerprint",
     "text",
+    "runs",
 ];
 
 impl Writer {
@@ -201,6 +202,9 @@ fn row(entry: &Entry<'_>) -> String {
         &entry.text
     };
     text.push_str(&one_line(rest));
+    for ran in &entry.runs {
+        let _ = write!(text, " -> {}", one_line(ran));
+    }
     text.truncate(text.trim_end().len());
     text
 }
@@ -237,5 +241,6 @@ fn csv_row<'e>(entry: &'e Entry<'_>) -> Vec<Cow<'e, str>> {
         (&*entry.reason).into(),
         (&*entry.fingerprint).into(),
         (&*entry.text).into(),
+        entry.runs.join("\n").into(),
     ]
 }

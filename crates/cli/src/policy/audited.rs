@@ -83,6 +83,7 @@ fn principal(entry: &Entry<'_>, like: &Principal) -> Principal {
 /// What the record says that the statement does, and the calls that hide in its text.
 fn resolved(entry: &Entry<'_>, reader: &Reader, hidden: &mut HiddenCalls) -> Resolved {
     let kinds = std::iter::once(&entry.kind).chain(&entry.inner_kinds);
+    let texts = std::iter::once(&entry.text).chain(&entry.runs);
     let mut statement = Statement {
         kinds: kinds.filter_map(|kind| Kind::from_word(kind)).collect(),
         effects: entry
@@ -90,7 +91,9 @@ fn resolved(entry: &Entry<'_>, reader: &Reader, hidden: &mut HiddenCalls) -> Res
             .iter()
             .map(|text| effect::read(text))
             .collect(),
-        possible_calls: hidden_calls(&entry.text, reader, hidden).to_vec(),
+        possible_calls: texts
+            .flat_map(|text| hidden_calls(text, reader, hidden).to_vec())
+            .collect(),
         ..Statement::default()
     };
     for feature in entry

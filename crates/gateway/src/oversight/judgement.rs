@@ -99,9 +99,7 @@ impl Judge {
         let resolved = resolve(analysis, prepared, portals, batch);
         let statements = &analysis.facts.statements;
         let runs_others = resolved.iter().any(|one| !one.executed.is_empty())
-            || statements.iter().any(|one| {
-                !one.executes.is_empty() || matches!(one.cursor, Some(CursorUse::Fetch(_)))
-            });
+            || statements.iter().any(|one| one.runs_others());
         let now = Timestamp::now();
         let mut search_path = Cow::Borrowed(&self.search_path);
         let mut decisions = Vec::with_capacity(resolved.len());

@@ -41,6 +41,8 @@ pub(super) struct Recording<'a> {
     pub(super) text: Option<&'a Text>,
     /// Which statement of the text.
     pub(super) place: usize,
+    /// What it ran that stands in other texts.
+    pub(super) ran: Vec<Arc<Text>>,
     pub(super) outcome: Outcome<'a>,
 }
 
@@ -88,12 +90,16 @@ impl Recorder {
     /// Room for the records of a run, before it goes to the server.
     pub(super) fn reserve(&mut self, run: &mut Run) -> Result<(), NoRoom> {
         let Some(text) = run.text.clone() else {
-            // What an Execute runs may turn out only when it is answered.
+            // What an Execute runs may turn out only when it is answered, likewise what EXECUTE does.
             run.room.add(self.store.reserve(MAX_LINE)?);
             return Ok(());
         };
         for place in 0..text.len().max(1) {
-            run.room.add(self.spare(Some(&text), place)?);
+            run.room.add(if text.runs_others() {
+                self.store.reserve(MAX_LINE)?
+            } else {
+                self.spare(Some(&text), place)?
+            });
         }
         Ok(())
     }
@@ -104,6 +110,7 @@ impl Recorder {
             run,
             text,
             place,
+            ran,
             outcome,
         } = recording;
         self.statements += 1;
@@ -113,12 +120,16 @@ impl Recorder {
             Some(room) => room,
             None => self.spare(text, place)?,
         };
+        let running = text.filter(|_| !ran.is_empty());
+        let running = running.and_then(|text| text.fragment_running(place, &ran));
         let judgement = run.judgement.as_deref();
         let decision = judgement.and_then(|judgement| judgement.decision(place));
         let keeps_raw = decision.and_then(|decision| decision.text) != Some(AuditText::Redacted);
         let event = Event::Statement {
             via: run.via,
-            statement: text.and_then(|text| text.fragment(place)),
+            statement: running
+                .as_ref()
+                .or_else(|| text.and_then(|text| text.fragment(place))),
             raw_text: text.and_then(Text::raw).filter(|_| keeps_raw),
             decision: judgement.and_then(|judgement| judgement.fragment(place)),
             outcome,

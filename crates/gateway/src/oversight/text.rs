@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use querycop_audit::StatementFragment;
+use querycop_audit::{Ran, StatementFragment};
 use querycop_policy::facts::{Effect, Facts, Feature, Kind, Statement};
 use querycop_sql::Analysis;
 
@@ -104,6 +104,40 @@ impl Text {
     pub(super) fn fragment(&self, place: usize) -> Option<&StatementFragment> {
         let Fragments(fragments) = self.fragments.as_deref()?;
         fragments.get(place).or(fragments.last())
+    }
+
+    /// What is recorded of a statement that has run what stands in these texts.
+    pub(super) fn fragment_running(
+        &self,
+        place: usize,
+        texts: &[Arc<Self>],
+    ) -> Option<StatementFragment> {
+        self.fragments.as_ref()?;
+        let statement = self.analysis.facts.statements.get(place)?;
+        let redacted = self.analysis.texts.get(place)?;
+        let mut ran = Vec::new();
+        for text in texts {
+            let statements = &text.analysis.facts.statements;
+            let mut redacted = text.analysis.texts.iter();
+            ran.extend(statements.iter().map(|statement| Ran {
+                statement,
+                text: redacted.next().map_or("", |redacted| &redacted.text),
+            }));
+        }
+        let fingerprint = redacted.fingerprint.to_string();
+        let text = &redacted.text;
+        Some(StatementFragment::running(
+            statement,
+            text,
+            &fingerprint,
+            &ran,
+        ))
+    }
+
+    /// Whether a statement of it runs what stands in other texts.
+    pub(super) fn runs_others(&self) -> bool {
+        let mut statements = self.analysis.facts.statements.iter();
+        !self.leaves_session && statements.any(|statement| statement.runs_others())
     }
 
     /// The client's own bytes.

@@ -120,10 +120,11 @@ impl PreparedStatements {
             }
         }
         executed.extend(self.fetched(statement));
-        // What was prepared can be an EXECUTE only of a Parse message; one step further is unknown.
+        // What was prepared can be an EXECUTE, a FETCH or a COMMIT only of a Parse message; one step
+        // further is unknown.
         executes_unknown |= executed
             .iter()
-            .any(|statement| !statement.executes.is_empty());
+            .any(|statement| statement.runs_others() || statement.runs_held_cursors());
         Resolved {
             statement: Arc::clone(statement),
             executed,

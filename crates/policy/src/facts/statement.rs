@@ -162,6 +162,11 @@ impl Statement {
         self.kind() == Kind::Commit
     }
 
+    /// Whether it runs what stands in other texts, as EXECUTE, FETCH and MOVE do.
+    pub fn runs_others(&self) -> bool {
+        !self.executes.is_empty() || matches!(self.cursor, Some(CursorUse::Fetch(_)))
+    }
+
     /// Whether it is a cursor that outlives its transaction.
     pub fn is_held_cursor(&self) -> bool {
         matches!(self.cursor, Some(CursorUse::Declare { is_held: true, .. }))

@@ -328,3 +328,62 @@ fn a_text_behind_a_copy_does_not_wait_for_what_only_the_client_can_end() {
             .then_some(())
     });
 }
+
+#[test]
+fn what_sql_runs_of_a_message_is_recorded_with_it() {
+    let (overseen, mut client) = closed();
+    let read = "select value from public.followed where value <> 'a literal'";
+    let redacted = "select value from public.followed where value <> ?";
+    client.send(&[parse("s", read), sync()].concat());
+    outcome(&mut client);
+    assert_eq!(tags(&client.query("execute s")), "TDCZ");
+    client.query("begin");
+    client.send(&[bind("portal", "s", &[]), sync()].concat());
+    outcome(&mut client);
+    client.query("fetch all from portal");
+    client.query("close portal");
+    client.query("commit");
+    client.query(&format!("prepare t as {read}; execute t"));
+    client.query("execute t; deallocate t");
+    client.query("execute t");
+    let records = overseen.statements();
+    let ran: Vec<_> = records
+        .iter()
+        .filter(|record| {
+            ["execute", "fetch"]
+                .map(Some)
+                .contains(&record["kind"].as_str())
+        })
+        .map(|record| {
+            let runs = record["runs"].as_array().map_or(0, Vec::len);
+            let last = record["runs"][0].as_str().unwrap_or_default();
+            let tables = record["tables"].as_array();
+            let table = tables.and_then(|tables| tables[0].as_str());
+            let text = record["text"].as_str().unwrap_or_default();
+            (text, runs, last.ends_with(redacted), table)
+        })
+        .collect();
+    let table = Some("public.followed");
+    let expected = [
+        ("execute s", 1, true, table),
+        ("fetch all from portal", 1, true, table),
+        ("execute t", 1, true, table),
+        ("execute t", 1, true, table),
+        // Nobody knows it any more: the server's error is recorded, and no text.
+        ("execute t", 0, false, None),
+    ];
+    assert_eq!(ran, expected, "{records:#?}");
+}
+
+#[test]
+fn what_is_run_two_steps_away_is_unknown() {
+    let (_overseen, mut client) = closed();
+    let set = "select set_config('search_path', 'followed_closed', false)";
+    client.query("begin");
+    client.query(&format!("declare c cursor for {set}"));
+    client.query("set search_path = public");
+    client.send(&[parse("s", "fetch c"), sync()].concat());
+    outcome(&mut client);
+    assert_eq!(codes(&client.query("execute s")), ["42501"]);
+    client.query("rollback");
+}
