@@ -3,6 +3,7 @@
 Scenarios by name, each with "-tls" behind it for TLS on every leg:
   simple-cN, prepared-cN   pgbench -S, N clients
   connect-cN               the same with a new connection for each transaction
+  login-cN                 the same before a pool that asks for no password, in the server's place
   copyout-M, copyin-M      COPY (binary) of M MiB in rows of 1 KiB
   idle-N+N                 so many sessions held open, each having run one query
   start-N                  N starts, from the process to "ready for new connections" (auth-proxies)
@@ -27,7 +28,7 @@ class Failed(Exception):
 
 class Scenario:
     def __init__(self, name):
-        match = re.fullmatch(r"(simple|prepared|connect)-c(\d+)(-tls)?|"
+        match = re.fullmatch(r"(simple|prepared|connect|login)-c(\d+)(-tls)?|"
                              r"(copyout|copyin)-(\d+)(-tls)?|(idle)-(\d+(?:\+\d+)*)(-tls)?|(start)-(\d+)()", name)
         if not match:
             raise ValueError(name)
@@ -35,6 +36,7 @@ class Scenario:
         self.kind, size, tls = [g for g in match.groups() if g][:2] + [name.endswith("-tls")]
         self.sizes = sorted(int(n) for n in size.split("+"))
         self.tls = tls
+        self.pooled = self.kind == "login"
 
 
 # ---------------------------------------------------------------- accounting
@@ -111,7 +113,8 @@ def proxy_pids(endpoint):
 def pgbench(stack, endpoint, scenario, duration):
     """Transactions and proxy CPU between two readings inside the run, so start-up is left out."""
     clients = scenario.sizes[0]
-    mode = ["-C", "-M", "simple"] if scenario.kind == "connect" else ["-M", scenario.kind]
+    connects = scenario.kind in ("connect", "login")
+    mode = ["-C", "-M", "simple"] if connects else ["-M", scenario.kind]
     pids = proxy_pids(endpoint)
     with tempfile.TemporaryDirectory(dir=stack.root) as folder:
         command = [f"{stack.bin}/pgbench", "-n", "-S", *mode, "-c", str(clients),
@@ -145,7 +148,7 @@ def pgbench(stack, endpoint, scenario, duration):
         raise Failed("the load did not fill the window")
     latencies.sort()
     figures = {"tps": len(latencies) / window}
-    if scenario.kind != "connect":  # pgbench leaves connecting out of it
+    if not connects:  # pgbench leaves connecting out of it
         figures["p50_us"] = latencies[len(latencies) // 2]
     if pids:
         figures["cpu_us"] = (cpu_end - cpu_start) * 1e6 / len(latencies)
@@ -254,7 +257,7 @@ def first_error(text):
     return telling[0][:200]
 
 
-RUN = {"simple": pgbench, "prepared": pgbench, "connect": pgbench,
+RUN = {"simple": pgbench, "prepared": pgbench, "connect": pgbench, "login": pgbench,
        "copyout": copy, "copyin": copy, "idle": idle, "start": start}
 
 

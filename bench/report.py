@@ -38,6 +38,7 @@ GOALS = [
     ("Auth-proxy, COPY out, throughput", "copyout-", False, "mib_s", "alloydb-proxy-original", "≥", 1.30),
     ("Auth-proxy, COPY in, throughput", "copyin-", False, "mib_s", "alloydb-proxy-original", "≥", 1.30),
     ("Auth-proxy, connections per second, 8 clients", "connect-c8", False, "tps", "alloydb-proxy-original", "≥", 1.20),
+    ("Auth-proxy, logins per second before a pool, 8 clients", "login-c8", False, "tps", "alloydb-proxy-original", "≥", 1.20),
     ("Auth-proxy, memory of an idle connection", "idle-", False, "kib_session", "alloydb-proxy-original", "≤", 0.50),
     ("Auth-proxy, start to ready", "start-", False, "start_ms", "alloydb-proxy-original", "≤", 0.30),
     ("Idle session, plain", "idle-", False, "kib_session", None, "≤", 12),

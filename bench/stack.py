@@ -109,7 +109,7 @@ class Stack:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         self.children = []
-        self.emulated = None
+        self.pool, self.emulated = None, {}
         self.root = Path(tempfile.mkdtemp(prefix="querycop-bench-"))
         self.root.chmod(0o755)
         return self
@@ -207,20 +207,43 @@ class Stack:
              "-c", f"SELECT rolpassword FROM pg_authid WHERE rolname = '{USER}'"],
             env=env, text=True).strip()
 
+    def server_port(self, pooled):
+        """The server's, or that of a pool before it which takes a login without a password: then the
+        cost of a login is that of what is measured, and not the server's fork and the password's hash."""
+        if not pooled:
+            return self.direct.port
+        if self.pool is None:
+            program = shutil.which("pgbouncer")
+            if not program:
+                raise Unusable("login- needs PgBouncer, as the pool before the server")
+            folder, port = self.root / "pool", free_port()
+            folder.mkdir()
+            (folder / "users.txt").write_text(f'"{USER}" "{PASSWORD}"\n')
+            (folder / "pool.ini").write_text(
+                f"[databases]\n{DATABASE} = host=127.0.0.1 port={self.direct.port}\n"
+                f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+                "auth_type = trust\nignore_startup_parameters = options\nauth_file = users.txt\npool_mode = session\nserver_reset_query =\n"
+                "max_client_conn = 1500\ndefault_pool_size = 100\nlisten_backlog = 1024\n"
+                "log_connections = 0\nlog_disconnections = 0\n")
+            process, log = self.spawn([program, "pool.ini"], folder, as_server=True)
+            self.pool = Endpoint("pool", port, False, process, log)
+            self.ready(self.pool)
+        return self.pool.port
+
     # -- AlloyDB
 
-    def emulator(self):
+    def emulator(self, pooled):
         """What leads to an AlloyDB emulator before the server, which is started for the first who asks.
 
         It is no part of what is measured: the two ways to it are compared with each other."""
-        if self.emulated is None:
-            folder = self.root / "emulator"
+        if pooled not in self.emulated:
+            folder = self.root / f"emulator-{'pool' if pooled else 'server'}"
             folder.mkdir()
-            address = f"127.{os.getpid() % 200 + 50}.{os.getpid() // 200 % 250}.1"
+            address = f"127.{os.getpid() % 200 + 50}.{os.getpid() // 200 % 250}.{1 + pooled}"
             cluster = "projects/bench/locations/local/clusters/main"
             principal = "bench@bench.iam.gserviceaccount.com"
             (folder / "state.toml").write_text(
-                f'backend = "postgres://{USER}:{PASSWORD}@127.0.0.1:{self.direct.port}/{DATABASE}"\n'
+                f'backend = "postgres://{USER}:{PASSWORD}@127.0.0.1:{self.server_port(pooled)}/{DATABASE}"\n'
                 f'directory = "{folder}/files"\n'
                 '[listen]\nhttps = "127.0.0.1:0"\nhttp = "127.0.0.1:0"\n'
                 f'[[clusters]]\nname = "{cluster}"\n'
@@ -234,12 +257,12 @@ class Stack:
             if not summary.exists():
                 raise Unusable(f"the emulator did not start: {log.read_text(errors='replace')[-500:]}")
             authorities = list((folder / "files").glob("cluster-ca-*.pem"))
-            self.emulated = {
+            self.emulated[pooled] = {
                 "BENCH_INSTANCE": f"{cluster}/instances/primary", "BENCH_INSTANCE_ADDRESS": address,
                 "BENCH_ADMIN": json.loads(summary.read_text())["http"],
                 "BENCH_CREDENTIALS": str(folder / "files" / f"credentials-{principal}.json"),
                 "BENCH_CLUSTER_CA": str(authorities[0])}
-        return self.emulated
+        return self.emulated[pooled]
 
     # -- the proxies
 
@@ -259,24 +282,24 @@ class Stack:
     def speaks_tls(self, name):
         return name == "direct" or self.peer(name, "tls").returncode == 0
 
-    def start_peer(self, name, tls):
+    def start_peer(self, name, tls, pooled=False):
         if name == "direct":
-            return Endpoint(name, self.direct.port, tls, log=self.direct.log)
-        process, log, port = self.launch(name, tls)
+            return Endpoint(name, self.server_port(pooled), tls, log=self.direct.log)
+        process, log, port = self.launch(name, tls, pooled)
         endpoint = Endpoint(name, port, tls, process, log)
         self.ready(endpoint)
         return endpoint
 
-    def launch(self, name, tls):
+    def launch(self, name, tls, pooled=False):
         """Its process, log and port; nobody waits until it serves."""
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.root))
         folder.chmod(0o755)
         port = free_port()
         env = os.environ | {
             "BENCH_ROOT": str(HERE.parent), "BENCH_PORT": str(port),
-            "BENCH_PGPORT": str(self.direct.port), "BENCH_USER": USER, "BENCH_PASSWORD": PASSWORD,
+            "BENCH_PGPORT": str(self.server_port(pooled)), "BENCH_USER": USER, "BENCH_PASSWORD": PASSWORD,
             "BENCH_DATABASE": DATABASE, "BENCH_SCRAM": self.scram,
             "BENCH_TLS": str(self.root / "tls") if tls else "", "BENCH_OSUSER": self.osuser.pw_name}
         if name.startswith("alloydb-"):
-            env |= self.emulator()
+            env |= self.emulator(pooled)
         return *self.spawn([HERE / "peers" / f"{name}.sh", "run"], folder, env), port

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::line::MAX_LINE;
 use crate::lines::Lines;
-use crate::segment::SegmentName;
+use crate::segment::{self, SegmentName};
 
 /// A place between two lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Follower {
     pub fn from_end(directory: &Path) -> io::Result<Self> {
         let mut follower = Self::from_start(directory);
         if let Some(name) = SegmentName::list(directory)?.last() {
-            let mut file = File::open(name.path(directory))?;
+            let mut file = segment::open(&name.path(directory))?;
             follower.position = Position {
                 segment: name.first,
                 offset: end_of_lines(&mut file)?,
@@ -106,7 +106,7 @@ impl Follower {
             let name = SegmentName {
                 first: self.position.segment,
             };
-            match File::open(name.path(&self.directory)) {
+            match segment::open(&name.path(&self.directory)) {
                 Ok(mut file) => {
                     file.seek(SeekFrom::Start(self.position.offset))?;
                     self.file = Some(file);

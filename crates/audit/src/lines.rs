@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::hash::LineHash;
 use crate::line::MAX_LINE;
+use crate::segment;
 
 /// Reads a segment line by line.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// Reads from the beginning.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self::of(File::open(path)?))
+        Ok(Self::of(segment::open(path)?))
     }
 
     /// Reads an open file from where it is, which counts as its beginning.
@@ -80,7 +81,7 @@ impl Lines {
 
 /// The hash of a file from some place to its end.
 pub(crate) fn tail_hash(path: &Path, from: u64) -> io::Result<LineHash> {
-    let mut file = File::open(path)?;
+    let mut file = segment::open(path)?;
     file.seek(SeekFrom::Start(from))?;
     let mut hash = Context::new(&SHA256);
     let mut bytes = vec![0; 64 << 10];
@@ -117,5 +118,5 @@ pub(crate) fn line_at(file: &File, offset: u64) -> io::Result<Option<Vec<u8>>> {
 
 /// As [`line_at`], of a segment that is not open.
 pub(crate) fn read_line_at(path: &Path, offset: u64) -> io::Result<Option<Vec<u8>>> {
-    line_at(&File::open(path)?, offset)
+    line_at(&segment::open(path)?, offset)
 }

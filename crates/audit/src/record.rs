@@ -57,6 +57,8 @@ pub enum Event<'a> {
         sqlstate: &'a str,
         /// Why, in words.
         reason: &'a str,
+        /// What the policy said, where it was the policy that turned it away.
+        decision: Option<&'a DecisionFragment>,
     },
     /// A statement was run or denied.
     Statement {
@@ -242,7 +244,14 @@ impl Event<'_> {
                 line::number(buffer, key!("denied"), *denied);
                 line::number(buffer, key!("duration_us"), micros(*duration));
             }
-            Self::SessionRefused { sqlstate, reason } => {
+            Self::SessionRefused {
+                sqlstate,
+                reason,
+                decision,
+            } => {
+                if let Some(decision) = decision {
+                    buffer.extend_from_slice(decision.encoded());
+                }
                 line::text(buffer, key!("sqlstate"), sqlstate, MAX_VALUE);
                 line::text(buffer, key!("reason"), reason, MAX_VALUE);
             }

@@ -135,17 +135,21 @@ pub const SCHEMA: &[Field] = &[
         STATEMENT,
         "The statement as the client sent it, where the settings or a rule ask for it.",
     ),
-    text("verdict", STATEMENT, "What the policy said: allow or deny."),
-    text("rule", STATEMENT, "The rule that decided."),
+    text(
+        "verdict",
+        DECIDED,
+        "What the policy said: allow or deny; of a client that was turned away only where the policy did that.",
+    ),
+    text("rule", DECIDED, "The rule that decided."),
     list(
         "marks",
-        STATEMENT,
+        DECIDED,
         "Rules in observe mode that would have denied, and the marks of audit rules.",
     ),
-    text("risk", STATEMENT, "low, medium, high or critical."),
+    text("risk", DECIDED, "low, medium, high or critical."),
     text(
         "policy",
-        "statement, policy_loaded",
+        "statement, session_refused, policy_loaded",
         "The hash of the policy file.",
     ),
     text(
@@ -240,6 +244,7 @@ pub const EVENTS: &[(&str, &str)] = &[
 const ALL: &str = "every";
 const SESSION: &str = "a session's";
 const STATEMENT: &str = "statement";
+const DECIDED: &str = "statement, session_refused";
 const ENDED: &str = "session_ended";
 
 const fn text(name: &'static str, events: &'static str, meaning: &'static str) -> Field {

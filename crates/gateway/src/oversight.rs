@@ -27,7 +27,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
-use querycop_audit::Outcome;
+use querycop_audit::{DecisionFragment, Outcome};
 use querycop_policy::facts::{
     Action, Attributes, Columns, CursorUse, Deallocation, Effect, Object, ObjectKind, Statement,
 };
@@ -202,9 +202,11 @@ impl Oversight {
             }])),
             Sees::Statements => Ok(()),
         };
-        if let Err(refusal) = asked.and_then(|()| may_begin(judge.judge_statement(settings))) {
+        let asked = asked.and_then(|()| may_begin(judge.judge_statement(settings)));
+        if let Err((refusal, decision)) = asked {
             if let Some((store, fragment)) = &audit {
-                Recorder::refuse(store, fragment, "42501", &refusal.to_string())?;
+                let why = ("42501", &*refusal.to_string());
+                Recorder::refuse(store, fragment, why, decision.as_ref())?;
             }
             return Err(refusal);
         }
@@ -251,7 +253,7 @@ impl Oversight {
         };
         let fragment = newcomer.fragment(&newcomer.principal());
         // It is refused either way, and what can't be recorded is counted.
-        let _ = Recorder::refuse(store, &fragment, sqlstate, reason);
+        let _ = Recorder::refuse(store, &fragment, (sqlstate, reason), None);
     }
 
     /// When the statement that runs now has to be cancelled.
@@ -457,18 +459,19 @@ fn nonce() -> Result<String, Refusal> {
     ))
 }
 
-/// Whether what a session asks for at its start is allowed.
-fn may_begin(judgement: Option<Arc<Judgement>>) -> Result<(), Refusal> {
+/// Whether what a session asks for at its start is allowed; if not, what is recorded of the decision.
+fn may_begin(judgement: Option<Arc<Judgement>>) -> Result<(), (Refusal, Option<DecisionFragment>)> {
     let Some(judgement) = judgement else {
         return Ok(());
     };
-    let Some((_, decision)) = judgement.denied() else {
+    let Some((place, decision)) = judgement.denied() else {
         return Ok(());
     };
-    Err(Refusal::Denied {
+    let refusal = Refusal::Denied {
         rule: Arc::clone(&decision.rule),
         denial: denial_of(decision),
-    })
+    };
+    Err((refusal, judgement.fragment(place).cloned()))
 }
 
 /// Whether a statement can change how texts are read.

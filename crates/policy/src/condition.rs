@@ -96,6 +96,11 @@ impl Condition {
             .any(|variable| variable.is_of_the_moment())
     }
 
+    /// Whether its answer may be another one for another effect of the same statement.
+    pub(crate) fn is_about_effect(&self) -> bool {
+        self.variables.contains(&Variable::Effect)
+    }
+
     fn evaluate(&self, input: &Input<'_>) -> Result<Value, ExecutionError> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         for variable in &self.variables {

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use cel::Value;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use crate::condition::Input;
 use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
@@ -42,6 +42,9 @@ pub(crate) struct Case<'a> {
     dotted: OnceCell<HashSet<&'a str>>,
     /// What conditions see of the statement, once one looks.
     statement_seen: OnceCell<Value>,
+    /// What the conditions have said that are not about an effect, by the address of their rule: a
+    /// statement can have ten thousand effects.
+    said: HashMap<usize, bool>,
     tally: Tally<'a>,
 }
 
@@ -119,6 +122,7 @@ impl<'a> Case<'a> {
             whole,
             dotted: OnceCell::new(),
             statement_seen: OnceCell::new(),
+            said: HashMap::new(),
             tally: Tally::default(),
         }
     }
@@ -309,6 +313,10 @@ impl<'a> Case<'a> {
         if condition.is_of_the_moment() {
             self.depends_on(Reuse::Moment);
         }
+        let key = std::ptr::from_ref(rule).addr();
+        if let Some(holds) = self.said.get(&key) {
+            return *holds;
+        }
         let statements: Vec<&Statement> = self.subject.statements().collect();
         let holds = condition.holds(&Input {
             principal: self.scope.principal(),
@@ -321,7 +329,11 @@ impl<'a> Case<'a> {
             now: self.situation.now,
         });
         // What can't be evaluated holds, unless that would allow something.
-        holds.unwrap_or(!rule.is_allow())
+        let holds = holds.unwrap_or(!rule.is_allow());
+        if !condition.is_about_effect() {
+            self.said.insert(key, holds);
+        }
+        holds
     }
 
     /// A rule that isn't about allowing matches.

@@ -203,11 +203,6 @@ impl SearchPath {
         self.version
     }
 
-    /// Whether the server says what it is.
-    pub fn is_reported(&self) -> bool {
-        self.reported.is_some()
-    }
-
     /// The schemas that a name without one may be in.
     pub(crate) fn possible(&self) -> impl Iterator<Item = &Arc<Path>> {
         self.now.known.iter().chain(&self.unanswered.known)

@@ -14,7 +14,7 @@ use super::{Index, IndexError};
 use crate::chain::read_begin;
 use crate::filter::Filter;
 use crate::lines::line_at;
-use crate::segment::SegmentName;
+use crate::segment::{self, SegmentName};
 
 /// A record that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -345,7 +345,7 @@ impl Index {
             };
             let file = match open.take() {
                 Some((known, file)) if known == first => file,
-                Some(_) | None => File::open(&path).map_err(wrong)?,
+                Some(_) | None => segment::open(&path).map_err(wrong)?,
             };
             let line = line_at(&file, offset.unsigned_abs()).map_err(wrong)?;
             open = Some((first, file));

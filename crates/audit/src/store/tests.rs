@@ -148,6 +148,7 @@ fn record(reason: &str) -> Record<'_> {
         event: Event::SessionRefused {
             sqlstate: "53300",
             reason,
+            decision: None,
         },
     }
 }

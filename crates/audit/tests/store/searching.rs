@@ -107,6 +107,7 @@ fn write(directory: &Path, records: usize) {
                 Event::SessionRefused {
                     sqlstate: "53300",
                     reason: "too many",
+                    decision: None,
                 }
             } else {
                 Event::Statement {

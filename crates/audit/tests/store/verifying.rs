@@ -348,3 +348,17 @@ fn an_empty_directory_is_no_log() {
     });
     assert_eq!(report.unwrap().findings[0].fault, Fault::Empty);
 }
+
+#[test]
+fn what_is_no_file_is_no_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let segment = SegmentName { first: 1 }.path(directory.path());
+    // It would be read for ever.
+    std::os::unix::fs::symlink("/dev/zero", &segment).unwrap();
+    let outcome = verify(&VerifyConfig {
+        directory: directory.path().to_path_buf(),
+        ..VerifyConfig::default()
+    });
+    outcome.unwrap_err();
+    assert!(Store::open(StoreConfig::new(directory.path())).is_err());
+}

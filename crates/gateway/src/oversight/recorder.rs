@@ -5,8 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use jiff::Timestamp;
 use querycop_audit::{
-    Event, MAX_LINE, NoRoom, Outcome, Record, Reservation, SessionFragment, Store, Ticket,
-    WriteError,
+    DecisionFragment, Event, MAX_LINE, NoRoom, Outcome, Record, Reservation, SessionFragment,
+    Store, Ticket, WriteError,
 };
 use querycop_policy::AuditText;
 use tokio::time::Instant;
@@ -68,19 +68,23 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// Records that a session was refused.
+    /// Records that a session was refused, and what the policy said if it was that.
     pub(super) fn refuse(
         store: &Store,
         session: &SessionFragment,
-        sqlstate: &str,
-        reason: &str,
+        (sqlstate, reason): (&str, &str),
+        decision: Option<&DecisionFragment>,
     ) -> Result<(), Unrecorded> {
         let room = store.reserve(Record::room(Some(session), None, None))?;
         let record = Record {
             time: Timestamp::now(),
             session: Some(session),
             number: 1,
-            event: Event::SessionRefused { sqlstate, reason },
+            event: Event::SessionRefused {
+                sqlstate,
+                reason,
+                decision,
+            },
         };
         // The client is refused either way: nobody waits until the record is on disk.
         let _ = store.append(room, &record)?;

@@ -227,6 +227,35 @@ fn whoever_is_turned_away_is_recorded() {
 }
 
 #[test]
+fn whom_the_policy_turns_away_is_found_among_what_it_denied() {
+    let overseen = Overseen::by(
+        "
+version: 1
+mode: enforce
+default: allow
+rules:
+  - name: no-roles
+    deny: { actions: [role] }
+",
+    );
+    let mut client = RawClient::connect(overseen.gateway.port());
+    let parameters = [
+        ("user", "postgres"),
+        ("database", "postgres"),
+        ("role", "postgres"),
+    ];
+    client.start_up_with(&parameters, V3_0);
+    assert_eq!(codes(&client.read_to_end()), ["42501"]);
+    let records = records(&overseen.audit());
+    let refused: Vec<_> = records
+        .iter()
+        .filter(|record| record["verdict"] == "deny")
+        .map(|record| (record["event"].as_str(), record["rule"].as_str()))
+        .collect();
+    assert_eq!(refused, [(Some("session_refused"), Some("no-roles"))]);
+}
+
+#[test]
 fn a_session_has_a_beginning_and_an_end() {
     let overseen = Overseen::by(NO_DELETES);
     let mut client = overseen.client();

@@ -91,7 +91,7 @@ impl RawClient {
         self.start_up_with(&[("user", role), ("database", "postgres")], version);
     }
 
-    fn start_up_with(&mut self, parameters: &[(&str, &str)], version: u32) {
+    pub(crate) fn start_up_with(&mut self, parameters: &[(&str, &str)], version: u32) {
         let mut body = version.to_be_bytes().to_vec();
         for (name, value) in parameters {
             body.extend(format!("{name}\0{value}\0").bytes());
