@@ -62,6 +62,8 @@ pub(crate) struct Chain {
     pub(crate) signed: u64,
     /// Where what was staged is taken to, and the lines that are made of it.
     pub(crate) staged: Bodies,
+    /// The place of the last staged record that was written.
+    pub(crate) staged_up_to: u64,
     lines: Buffer,
     is_closed: bool,
     /// After a rotation that failed: not to be tried again before.
@@ -112,6 +114,7 @@ impl Chain {
             segments: 0,
             signed: 0,
             staged: Bodies::default(),
+            staged_up_to: 0,
             lines: Buffer::new(),
             is_closed: false,
             retry_at: Timestamp::MIN,

@@ -30,8 +30,8 @@ struct Call {
 
 #[derive(Debug, Default)]
 struct Wanted {
-    /// The last place that somebody waits for.
-    place: u64,
+    /// Somebody waits for what has come since the last call.
+    has_news: bool,
     is_closing: bool,
 }
 
@@ -42,8 +42,6 @@ struct Work {
     interval: Duration,
     checkpoint_at: Timestamp,
     batch: Batch,
-    /// The last place that was seen to.
-    done: u64,
 }
 
 /// How long a record of the queue that can't be written waits for the next try.
@@ -61,7 +59,6 @@ impl Keeper {
             interval,
             checkpoint_at: later(interval),
             batch: Batch::default(),
-            done: 0,
         };
         let thread = thread::Builder::new()
             .name("audit".into())
@@ -73,12 +70,11 @@ impl Keeper {
         })
     }
 
-    /// Somebody waits for this place.
-    pub(crate) fn wake(&self, place: u64) {
-        let mut wanted = self.call.wanted();
-        wanted.place = wanted.place.max(place);
-        drop(wanted);
-        self.call.changed.notify_one();
+    /// Somebody waits for what has come.
+    pub(crate) fn wake(&self) {
+        if !std::mem::replace(&mut self.call.wanted().has_news, true) {
+            self.call.changed.notify_one();
+        }
     }
 
     /// Ends the thread when it has done all there is to do.
@@ -102,16 +98,16 @@ impl Call {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a call, at most until then. Returns what is wanted.
-    fn wait(&self, done: u64, until: Timestamp) -> (u64, Closing) {
+    /// Waits for a call, at most until then. Says whether there is news.
+    fn wait(&self, until: Timestamp) -> (bool, Closing) {
         let mut wanted = self.wanted();
         loop {
             if wanted.is_closing {
-                return (wanted.place, Closing::Yes);
+                return (wanted.has_news, Closing::Yes);
             }
             let left = Timestamp::now().duration_until(until);
-            if wanted.place > done || !left.is_positive() {
-                return (wanted.place, Closing::No);
+            if wanted.has_news || !left.is_positive() {
+                return (std::mem::take(&mut wanted.has_news), Closing::No);
             }
             let woken = self.changed.wait_timeout(wanted, left.unsigned_abs());
             wanted = woken.unwrap_or_else(PoisonError::into_inner).0;
@@ -131,13 +127,11 @@ impl Work {
         let mut look_at = later(LOOK);
         loop {
             let until = self.checkpoint_at.min(look_at);
-            let (place, closing) = self.call.wait(self.done, until);
+            let (has_news, closing) = self.call.wait(until);
             if closing == Closing::No && is_due(look_at, LOOK) {
                 look_at = later(LOOK);
                 self.look();
             }
-            let has_news = place > self.done;
-            self.done = place;
             if closing == Closing::Yes {
                 self.core.queue.close();
             }
@@ -151,12 +145,23 @@ impl Work {
                 self.sync();
             }
             if closing == Closing::Yes {
-                let mut chain = self.core.chain();
-                self.core.write_staged(&mut chain);
-                chain.finish();
+                self.finish();
                 return;
             }
         }
+    }
+
+    /// Ends the log. What is left meanwhile is written, and what is left afterwards fails.
+    fn finish(&self) {
+        let mut chain = self.core.chain();
+        self.core.write_staged(&mut chain);
+        chain.finish();
+        drop(chain);
+        if self.core.durability == Durability::Synced {
+            self.sync();
+        }
+        self.core.is_closed.store(true, Ordering::Release);
+        self.core.write_staged(&mut self.core.chain());
     }
 
     /// Sees to it that a segment that is gone is found out also while nothing is written.
@@ -212,7 +217,8 @@ impl Work {
     /// Tells the disk to keep all that was written, and those who wait that it did.
     fn sync(&self) {
         let mut chain = self.core.chain();
-        let up_to = chain.next - 1;
+        self.core.write_staged(&mut chain);
+        let (up_to, staged_up_to) = (chain.next - 1, chain.staged_up_to);
         let name = chain.segment.name;
         let retired = std::mem::take(&mut chain.retired);
         let file = Arc::clone(&chain.segment.file);
@@ -226,7 +232,10 @@ impl Work {
         self.core.counters.syncs.fetch_add(1, Ordering::Relaxed);
         let is_synced = self.core.durability == Durability::Synced;
         match outcome {
-            Ok(()) if is_synced => self.core.settlement.settle(up_to),
+            Ok(()) if is_synced => {
+                self.core.settlement.settle(up_to);
+                self.core.stage.settle(staged_up_to);
+            }
             Ok(()) => {}
             Err(source) => self.lose(name, source, up_to),
         }
@@ -250,10 +259,11 @@ impl Work {
         chain.segment.condition = Condition::Abandoned;
         chain.has_new_name = true;
         // What was written meanwhile is in the same segment.
-        let up_to = up_to.max(chain.next - 1);
+        let (up_to, staged_up_to) = (up_to.max(chain.next - 1), chain.staged_up_to);
         drop(chain);
         if self.core.durability == Durability::Synced {
             self.core.settlement.lose(up_to);
+            self.core.stage.lose(staged_up_to);
         }
         self.core.failed(&WriteError::Write {
             segment: name,

@@ -112,7 +112,7 @@ impl Settlement {
     /// Everything up to this place is kept.
     pub(crate) fn settle(&self, mark: u64) {
         self.mark.fetch_max(mark, Ordering::AcqRel);
-        self.wake(mark);
+        self.wake(0..=mark);
     }
 
     /// What lies between the mark and this place is lost.
@@ -124,13 +124,22 @@ impl Settlement {
         self.waiting().lost.push(from..=up_to);
         self.has_losses.store(true, Ordering::Release);
         self.mark.fetch_max(up_to, Ordering::AcqRel);
-        self.wake(up_to);
+        self.wake(0..=up_to);
     }
 
-    fn wake(&self, mark: u64) {
+    /// These places are lost. What is before them may be kept yet, so that the mark stays.
+    pub(crate) fn lose_some(&self, places: RangeInclusive<u64>) {
+        self.waiting().lost.push(places.clone());
+        self.has_losses.store(true, Ordering::Release);
+        self.wake(places);
+    }
+
+    fn wake(&self, places: RangeInclusive<u64>) {
         let mut waiting = self.waiting();
         let all = std::mem::take(&mut waiting.wakers);
-        let (settled, others) = all.into_iter().partition(|(place, _)| *place <= mark);
+        let (settled, others) = all
+            .into_iter()
+            .partition(|(place, _)| places.contains(place));
         waiting.wakers = others;
         drop(waiting);
         let settled: Vec<(u64, Waker)> = settled;

@@ -2,7 +2,8 @@
 //!
 //! A call of the operating system costs more than the record that it takes. So with durability
 //! `written` a session leaves its record here and lets the others that are ready have their turn;
-//! whoever asks next whether it is settled writes all that is here at once.
+//! whoever asks next whether it is settled writes all that is here at once. With `synced` the thread
+//! that tells the disk to keep records writes them before it does.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -46,13 +47,20 @@ impl Stage {
         std::mem::swap(&mut *waiting, taken);
     }
 
-    /// Those that were taken last are written, or lost.
-    pub(crate) fn settle(&self, taken: &mut Bodies, outcome: &Result<(), WriteError>) {
-        match outcome {
-            Ok(()) => self.settlement.settle(taken.last),
-            Err(_) => self.settlement.lose(taken.last),
-        }
-        taken.clear();
+    /// Those up to this place are kept.
+    pub(crate) fn settle(&self, up_to: u64) {
+        self.settlement.settle(up_to);
+    }
+
+    /// Those up to this place that are not settled are lost.
+    pub(crate) fn lose(&self, up_to: u64) {
+        self.settlement.lose(up_to);
+    }
+
+    /// Those that were taken are lost.
+    pub(crate) fn lose_taken(&self, taken: &Bodies) {
+        let first = taken.last + 1 - taken.ends.len() as u64;
+        self.settlement.lose_some(first..=taken.last);
     }
 
     /// Whether a record was written.
@@ -100,7 +108,12 @@ impl Bodies {
         self.bytes.len()
     }
 
-    fn clear(&mut self) {
+    /// The place of the last one.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }

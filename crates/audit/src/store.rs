@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -44,7 +44,9 @@ pub(crate) struct Core {
     pub(crate) room: Arc<Room>,
     pub(crate) pulse: Pulse,
     pub(crate) settlement: Settlement,
-    stage: Stage,
+    pub(crate) stage: Stage,
+    /// No more is written, and what is left fails.
+    pub(crate) is_closed: AtomicBool,
     pub(crate) queue: Queue,
     pub(crate) counters: Counters,
     /// After a refusal: no more is asked of the disk before this time, in microseconds.
@@ -173,6 +175,7 @@ impl Store {
             pulse: Pulse::default(),
             settlement: Settlement::up_to(settled),
             stage: Stage::default(),
+            is_closed: AtomicBool::new(false),
             queue: Queue::default(),
             counters: Counters::default(),
             retry_at: AtomicI64::new(i64::MIN),
@@ -231,28 +234,32 @@ impl Store {
         })?;
         match self.core.durability {
             Durability::Written => {}
-            Durability::Synced | Durability::Queued => self.keeper.wake(place),
+            Durability::Synced | Durability::Queued => self.keeper.wake(),
         }
         Ok(Ticket::logged(place))
     }
 
-    /// Appends a record that may be written together with others. With durability `written` the
-    /// operating system has it when it is settled, or when anything is appended by
-    /// [`append`](Self::append); with the others there is no difference. Its room is to be held until
+    /// Appends a record that may be written together with others. With durability `written` and
+    /// `synced` the operating system has it when it is settled, or when anything is appended by
+    /// [`append`](Self::append); with `queued` there is no difference. Its room is to be held until
     /// then.
     pub fn append_soon(
         &self,
         _held: &Reservation,
         record: &Record<'_>,
     ) -> Result<Ticket, WriteError> {
-        if self.core.durability != Durability::Written {
+        if self.core.durability == Durability::Queued {
             return self.append_now(record);
         }
-        Ok(BUFFER.with_borrow_mut(|buffer| {
+        let ticket = BUFFER.with_borrow_mut(|buffer| {
             buffer.clear();
             record.encode(buffer);
             self.core.stage.leave(buffer, record.time)
-        }))
+        });
+        if self.core.durability == Durability::Synced {
+            self.keeper.wake();
+        }
+        Ok(ticket)
     }
 
     /// Writes what was left by [`append_soon`](Self::append_soon).
@@ -263,9 +270,9 @@ impl Store {
     /// Whether a record is kept as the durability promises. Wakes the caller when it is.
     ///
     /// With `written` it is as soon as it was written; with `synced` when it is on disk; with
-    /// `queued` when the queue has room for it. What was left by [`append_soon`](Self::append_soon)
-    /// is written when somebody asks for the second time: before that, others have their turn to
-    /// leave theirs.
+    /// `queued` when the queue has room for it. With `written`, what was left by
+    /// [`append_soon`](Self::append_soon) is written when somebody asks for the second time: before
+    /// that, others have their turn to leave theirs.
     pub fn poll_settled(
         &self,
         ticket: &mut Ticket,
@@ -278,6 +285,13 @@ impl Store {
                 core.settlement.poll(*ticket, context)
             }
             (TicketQueue::Stage, _) if core.stage.is_settled(*ticket) => Poll::Ready(Ok(())),
+            (TicketQueue::Stage, Durability::Synced) => {
+                // Nobody else looks at what is left when all is over.
+                if core.is_closed.load(Ordering::Acquire) {
+                    self.write_left();
+                }
+                core.stage.outcome(*ticket, context)
+            }
             (TicketQueue::Stage, _) if ticket.waits_its_turn() => {
                 context.waker().wake_by_ref();
                 Poll::Pending
@@ -361,15 +375,21 @@ impl Core {
         self.stage.take(&mut bodies);
         if !bodies.is_empty() {
             let count = bodies.iter().len() as u64;
-            let outcome = chain.put_all(&bodies);
-            match &outcome {
+            match &chain.put_all(&bodies) {
                 Ok(bytes) => {
                     self.counters.records.fetch_add(count, Ordering::Relaxed);
                     self.counters.bytes.fetch_add(*bytes, Ordering::Relaxed);
+                    chain.staged_up_to = bodies.last();
+                    if self.durability != Durability::Synced {
+                        self.stage.settle(bodies.last());
+                    }
                 }
-                Err(error) => self.failed(error),
+                Err(error) => {
+                    self.failed(error);
+                    self.stage.lose_taken(&bodies);
+                }
             }
-            self.stage.settle(&mut bodies, &outcome.map(drop));
+            bodies.clear();
         }
         chain.staged = bodies;
     }

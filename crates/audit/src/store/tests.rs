@@ -242,6 +242,37 @@ fn all_that_a_failed_write_was_to_take_is_lost_and_told_to_be() {
 }
 
 #[test]
+fn what_is_left_is_settled_when_the_disk_has_it() {
+    let bench = Bench::new(Durability::Synced);
+    let store = &bench.store;
+    let before = bench.records();
+    let tickets: Vec<_> = (0..3).map(|_| append_soon(store)).collect();
+    for ticket in &tickets {
+        settled(store, *ticket).unwrap();
+    }
+    assert_eq!(bench.records(), before + 3);
+    bench.faults.sync_fails.store(true, Ordering::SeqCst);
+    let lost = append_soon(store);
+    settled(store, lost).unwrap_err();
+    bench.faults.sync_fails.store(false, Ordering::SeqCst);
+    let kept = append_soon(store);
+    settled(store, kept).unwrap();
+    // Asked again, the answers are the same.
+    settled(store, tickets[0]).unwrap();
+    settled(store, lost).unwrap_err();
+    bench.faults.half_writes.store(1, Ordering::SeqCst);
+    let unwritten = append_soon(store);
+    settled(store, unwritten).unwrap_err();
+    settled(store, kept).unwrap();
+    let at_the_end = append_soon(store);
+    store.close();
+    settled(store, at_the_end).unwrap();
+    let late = append_soon(store);
+    settled(store, late).unwrap_err();
+    bench.records();
+}
+
+#[test]
 fn segments_take_turns_while_records_are_left() {
     let bench = Bench::new(Durability::Written);
     for _ in 0..200 {
@@ -433,9 +464,15 @@ fn a_queue_that_is_full_holds_back_and_leaves_nothing_out() {
 #[test]
 fn appending_from_many_threads_leaves_nothing_out() {
     let append_many = |store: &Store| {
-        for _ in 0..200 {
+        for _ in 0..100 {
             let ticket = append(store).unwrap();
             settled(store, ticket).unwrap();
+            let mut ticket = append_soon(store);
+            let outcome = eventually("a settled record", || match ask(store, &mut ticket) {
+                Poll::Ready(outcome) => Some(outcome),
+                Poll::Pending => None,
+            });
+            outcome.unwrap();
         }
     };
     for durability in Durability::ALL {
