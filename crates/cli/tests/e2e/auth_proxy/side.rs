@@ -109,7 +109,10 @@ impl Side {
     pub(super) fn start(&mut self, words: &[&str]) {
         assert!(self.process.is_none(), "one at a time");
         let words = words.iter().map(|word| self.fill(word));
-        let mut child = Command::new(self.program())
+        // Whoever runs the tests may ignore a signal (nohup does), and that is inherited.
+        let mut child = Command::new("env")
+            .arg("--default-signal=HUP,INT,QUIT,TERM")
+            .arg(self.program())
             .args(words)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
