@@ -167,5 +167,15 @@ fn may_be_kept(analysis: &Analysis) -> bool {
         && !facts
             .statements
             .iter()
-            .any(|statement| statement.has(Feature::PasswordLiteral))
+            .any(|statement| statement.has(Feature::PasswordLiteral) || sets_a_secret(statement))
+}
+
+/// Whether it gives a value to a setting that PostgreSQL doesn't know, as `app.token`: what is in it
+/// is the application's secret for all that anybody knows.
+fn sets_a_secret(statement: &Statement) -> bool {
+    let body = statement.prepares.iter().map(|one| &*one.body);
+    std::iter::once(statement).chain(body).any(|statement| {
+        let mut names = statement.settings.iter().map(|change| &change.name);
+        names.any(|name| name.as_deref().is_none_or(|name| name.contains('.')))
+    })
 }

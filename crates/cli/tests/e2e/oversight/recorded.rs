@@ -303,13 +303,22 @@ fn no_secret_is_stored() {
         gateway.env("GATEKEEPER_AUDIT_TEXT", "raw")
     });
     let mut client = overseen.client();
-    let secrets = ["hunter2", "s3cr3t-conn", "t0ps3cret", "br0ken-secret"];
+    let secrets = [
+        "hunter2",
+        "s3cr3t-conn",
+        "t0ps3cret",
+        "br0ken-secret",
+        "d0tted-secret",
+    ];
     client.query("create role recorded_role password 'hunter2'");
     client.query("alter role recorded_role password 'hunter2'");
     client.query("drop role recorded_role");
     client.query("select * from dblink('host=x password=s3cr3t-conn', 'select 1') as t(a int)");
     client.query("create subscription s connection 'host=x password=t0ps3cret' publication p with (connect = false)");
     client.query("alter role nobody pasword 'br0ken-secret'");
+    client.query("set app.token = 'd0tted-secret'");
+    client.query("select set_config('app.token', 'd0tted-secret', false)");
+    client.query("prepare p as select set_config('app.token', 'd0tted-secret', false)");
     client.query("select 'literals are kept in raw texts'");
     let mut kept = String::new();
     for entry in fs::read_dir(overseen.audit()).expect("it is there") {
