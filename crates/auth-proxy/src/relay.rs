@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use querycop_serve::{Forward, Pipe, PipeError};
+use querycop_serve::{Forward, Pipe, PipeError, Turns};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
@@ -86,12 +86,15 @@ where
     let mut down = Direction::new(Pipe::default());
     let mut end = None;
     let mut grace: Option<Pin<Box<Sleep>>> = None;
+    let mut turns = Turns::default();
     poll_fn(|cx| {
-        loop {
-            let step = up.poll(cx, client, server);
+        let sides = turns.of(cx.waker());
+        let mut goes_on = sides.up.is_due();
+        while goes_on {
+            let step = up.poll(&mut sides.up.context(), client, server);
             metrics_of(&mut up, |bytes| metrics.sent(bytes));
             match step {
-                Step::Waiting | Step::Over => break,
+                Step::Waiting | Step::Over => goes_on = false,
                 Step::SenderEnded(None) => {
                     end.get_or_insert(End::Client);
                 }
@@ -109,11 +112,12 @@ where
                 }
             }
         }
-        loop {
-            let step = down.poll(cx, server, client);
+        goes_on = sides.down.is_due();
+        while goes_on {
+            let step = down.poll(&mut sides.down.context(), server, client);
             metrics_of(&mut down, |bytes| metrics.received(bytes));
             match step {
-                Step::Waiting | Step::Over => break,
+                Step::Waiting | Step::Over => goes_on = false,
                 Step::SenderEnded(cause) => {
                     end.get_or_insert(match cause {
                         None => End::Instance,

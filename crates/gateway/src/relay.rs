@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use querycop_serve::{Ended, Pipe, PipeError};
+use querycop_serve::{Ended, Pipe, PipeError, Turns};
 use querycop_wire::SqlState;
 use querycop_wire::error_response::{ErrorResponse, Severity};
 use querycop_wire::frame::FrameError;
@@ -117,7 +117,8 @@ impl Relay {
                 "session established"
             );
         });
-        let ending = poll_fn(|cx| self.poll(cx)).await;
+        let mut turns = Turns::default();
+        let ending = poll_fn(|cx| self.poll(&mut turns, cx)).await;
         let (to_backend, to_client) = (self.to_backend.total(), self.to_client.total());
         self.admission
             .entry()
@@ -144,12 +145,19 @@ impl Relay {
         self.part(ending).await
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+    fn poll(&mut self, turns: &mut Turns, cx: &mut Context<'_>) -> Poll<Ending> {
         let order = self.admission.entry().listen(cx.waker());
-        if let Poll::Ready(ending) = self.poll_upward(cx) {
+        let sides = turns.of(cx.waker());
+        if (sides.up.is_due() || self.to_backend.waits_for_inspector())
+            && let Poll::Ready(ending) = self.poll_upward(&mut sides.up.context())
+        {
             return Poll::Ready(ending);
         }
-        let downward = self.poll_downward(cx);
+        let downward = if sides.down.is_due() || self.to_client.waits_for_inspector() {
+            self.poll_downward(&mut sides.down.context())
+        } else {
+            Poll::Pending
+        };
         match downward {
             Poll::Pending => {}
             Poll::Ready(Ok(_)) if self.conversation.end_was_announced() => {

@@ -5,6 +5,7 @@
 //! * [`Workers`] runs sessions on one single-threaded runtime per core, so that a round trip never
 //!   wakes another thread;
 //! * [`Pipe`] copies one direction of a connection and lets an [`Inspect`] look at the bytes in place;
+//! * [`Turns`] says which of two directions is to be polled;
 //! * [`Watch`] tells when files have changed;
 //! * [`raise_file_limit`] makes room for many connections.
 //!
@@ -15,6 +16,7 @@ mod file_limit;
 mod listener;
 mod pipe;
 mod socket;
+mod turns;
 mod watch;
 mod workers;
 
@@ -23,5 +25,6 @@ pub use file_limit::raise_file_limit;
 pub use listener::{BindError, Endpoint, Listener};
 pub use pipe::{Ended, Forward, Inspect, Passage, Pipe, PipeError, Then};
 pub use socket::{Detached, PeerAddr, Socket, reset_on_close};
+pub use turns::{Sides, Turn, Turns};
 pub use watch::Watch;
 pub use workers::{Worker, Workers};

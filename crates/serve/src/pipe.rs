@@ -152,6 +152,12 @@ impl Pipe {
         self.start == self.cleared && self.put.is_empty() && !self.flush
     }
 
+    /// Whether it has to be polled whoever has woken the task: the inspector makes it wait, and nothing
+    /// that it reads or writes.
+    pub fn waits_for_inspector(&self) -> bool {
+        self.hold || self.wish != Wish::Bytes
+    }
+
     /// Moves bytes until a side makes it wait; ready when the sender has ended and all that may go
     /// on has been written. The receiver is flushed, not shut down.
     ///
