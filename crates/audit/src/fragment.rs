@@ -23,10 +23,10 @@ const MAX_MARKS: usize = 2 << 10;
 /// The most that a statement's text has, with escapes.
 pub(crate) const MAX_TEXT: usize = 20 << 10;
 
-/// The same, of a statement that runs others; and of the texts of those, of which each is cut to a
-/// third of it. Together no more than a text has alone.
-const MAX_TEXT_BESIDE_OTHERS: usize = 8 << 10;
-const MAX_RUNS: usize = 9 << 10;
+/// The same, of a statement that runs others, and of the texts of those: together no more than a text
+/// has alone.
+const MAX_TEXT_BESIDE_OTHERS: usize = 4 << 10;
+const MAX_RUNS: usize = 16 << 10;
 
 /// The fields of a session that every record of it carries, encoded once.
 #[derive(Clone, Debug)]

@@ -81,25 +81,6 @@ pub(crate) fn list<S: AsRef<str>>(
     words: impl IntoIterator<Item = S>,
     most: usize,
 ) {
-    list_of(buffer, key, words, (most, MAX_WORD));
-}
-
-/// The same of texts, each of which has at most a third of `most`.
-pub(crate) fn texts<'a>(
-    buffer: &mut Buffer,
-    key: &str,
-    texts: impl IntoIterator<Item = &'a str>,
-    most: usize,
-) {
-    list_of(buffer, key, texts, (most - most / 3, most / 3));
-}
-
-fn list_of<S: AsRef<str>>(
-    buffer: &mut Buffer,
-    key: &str,
-    words: impl IntoIterator<Item = S>,
-    (most, most_of_one): (usize, usize),
-) {
     let begin = buffer.len();
     buffer.extend_from_slice(key.as_bytes());
     buffer.push(b'[');
@@ -112,7 +93,7 @@ fn list_of<S: AsRef<str>>(
             quoted(buffer, CUT, CUT.len());
             break;
         }
-        quoted(buffer, word.as_ref(), most_of_one);
+        quoted(buffer, word.as_ref(), MAX_WORD);
     }
     if buffer.len() == first {
         buffer.truncate(begin);
@@ -120,6 +101,37 @@ fn list_of<S: AsRef<str>>(
         buffer.push(b']');
     }
 }
+
+/// Adds a list of texts, which together have at most `most` bytes: the last one is cut, and `…` takes
+/// the place of those for which there is no room at all.
+pub(crate) fn texts<'a>(
+    buffer: &mut Buffer,
+    key: &str,
+    texts: impl IntoIterator<Item = &'a str>,
+    most: usize,
+) {
+    let end = buffer.len() + most;
+    let mut separator = b'[';
+    let mut texts = texts.into_iter().peekable();
+    if texts.peek().is_none() {
+        return;
+    }
+    buffer.extend_from_slice(key.as_bytes());
+    for text in texts {
+        buffer.push(separator);
+        separator = b',';
+        let room = end.saturating_sub(buffer.len());
+        if room < LEAST_TEXT {
+            quoted(buffer, CUT, CUT.len());
+            break;
+        }
+        quoted(buffer, text, room);
+    }
+    buffer.push(b']');
+}
+
+/// Less room than this is none for a text.
+const LEAST_TEXT: usize = 64;
 
 /// The most that one word of a list has, in bytes.
 const MAX_WORD: usize = 1024;
@@ -299,6 +311,32 @@ mod tests {
             digits(&mut buffer, value);
             assert_eq!(buffer, value.to_string().as_bytes());
         }
+    }
+
+    #[test]
+    fn texts_share_their_room() {
+        let mut buffer = Buffer::new();
+        texts(&mut buffer, key!("b"), [], 100);
+        assert!(buffer.is_empty());
+        let long = "x".repeat(200);
+        texts(
+            &mut buffer,
+            key!("b"),
+            ["short", &long, "late", "later"],
+            150,
+        );
+        let line = read(&buffer);
+        let kept: Vec<_> = line["b"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap())
+            .collect();
+        let cut = kept[1].trim_end_matches(CUT);
+        assert_eq!([kept[0], kept[2]], ["short", CUT]);
+        assert!(long.starts_with(cut) && cut.len() > 100, "{kept:?}");
+        assert_eq!(kept.len(), 3);
+        assert!(buffer.len() < 150 + 2 * LEAST_TEXT);
     }
 
     #[test]
