@@ -109,8 +109,9 @@ impl Side {
     pub(super) fn start(&mut self, words: &[&str]) {
         assert!(self.process.is_none(), "one at a time");
         let words = words.iter().map(|word| self.fill(word));
-        // Whoever runs the tests may ignore a signal (nohup does), and that is inherited.
-        let mut child = Command::new("env")
+        // Whoever runs the tests may ignore a signal (nohup does), and that is inherited. Not looked for
+        // in the PATH that a test gives the proxy.
+        let mut child = Command::new("/usr/bin/env")
             .arg("--default-signal=HUP,INT,QUIT,TERM")
             .arg(self.program())
             .args(words)
