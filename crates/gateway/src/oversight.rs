@@ -383,7 +383,7 @@ impl Oversight {
         outcome: Outcome<'_>,
     ) -> Result<(), Unrecorded> {
         let ran = match text.or(run.text.as_deref()) {
-            Some(text) if text.runs_others() => self.ran(text, place),
+            Some(text) if text.runs_others(place) => self.ran(text, place),
             _ => Vec::new(),
         };
         let Some(recorder) = &mut self.recorder else {

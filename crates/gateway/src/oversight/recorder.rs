@@ -99,7 +99,7 @@ impl Recorder {
             return Ok(());
         };
         for place in 0..text.len().max(1) {
-            run.room.add(if text.runs_others() {
+            run.room.add(if text.runs_others(place) {
                 self.store.reserve(MAX_LINE)?
             } else {
                 self.spare(Some(&text), place)?

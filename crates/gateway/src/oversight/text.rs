@@ -134,10 +134,10 @@ impl Text {
         ))
     }
 
-    /// Whether a statement of it runs what stands in other texts.
-    pub(super) fn runs_others(&self) -> bool {
-        let mut statements = self.analysis.facts.statements.iter();
-        !self.leaves_session && statements.any(|statement| statement.runs_others())
+    /// Whether the statement at a place runs what stands in other texts.
+    pub(super) fn runs_others(&self, place: usize) -> bool {
+        let statement = self.analysis.facts.statements.get(place);
+        statement.is_some_and(|statement| statement.runs_others())
     }
 
     /// The client's own bytes.
