@@ -222,7 +222,8 @@ class Stack:
             (folder / "pool.ini").write_text(
                 f"[databases]\n{DATABASE} = host=127.0.0.1 port={self.direct.port}\n"
                 f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-                "auth_type = trust\nignore_startup_parameters = options\nauth_file = users.txt\npool_mode = session\nserver_reset_query =\n"
+                "auth_type = trust\nauth_file = users.txt\nignore_startup_parameters = options\n"
+                "pool_mode = session\nserver_reset_query =\n"
                 "max_client_conn = 1500\ndefault_pool_size = 100\nlisten_backlog = 1024\n"
                 "log_connections = 0\nlog_disconnections = 0\n")
             process, log = self.spawn([program, "pool.ini"], folder, as_server=True)

@@ -1,12 +1,11 @@
-//! Names of segments.
+//! Segments: their names, and opening one to read it.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 
 /// A segment's name: it holds the sequence of its first record, so that names sort as records do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,11 +50,8 @@ impl SegmentName {
 /// Opens a segment to read it. Something else under a segment's name, as a device that never ends or
 /// a pipe that nobody writes to, is an error.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
         let what = "it is no regular file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));

@@ -118,13 +118,10 @@ impl Settlement {
     /// What lies between the mark and this place is lost.
     pub(crate) fn lose(&self, up_to: u64) {
         let from = self.mark() + 1;
-        if from > up_to {
-            return;
+        if from <= up_to {
+            self.lose_some(from..=up_to);
+            self.mark.fetch_max(up_to, Ordering::AcqRel);
         }
-        self.waiting().lost.push(from..=up_to);
-        self.has_losses.store(true, Ordering::Release);
-        self.mark.fetch_max(up_to, Ordering::AcqRel);
-        self.wake(0..=up_to);
     }
 
     /// These places are lost. What is before them may be kept yet, so that the mark stays.

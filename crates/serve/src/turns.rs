@@ -91,7 +91,7 @@ impl Wake for Side {
 mod tests {
     use super::*;
 
-    /// Counts how often the task was woken.
+    /// Whether the task was woken.
     #[derive(Default)]
     struct Task(AtomicBool);
 

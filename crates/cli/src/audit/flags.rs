@@ -42,7 +42,7 @@ const FILTERS: &[FilterFlag] = &[
     (
         "text",
         "TEXT",
-        "Statements with this in their text, upper or lower case; given again, with that too",
+        "Statements with this in their text or in that of what they run, upper or lower case; given again, with that too",
     ),
     (
         "sqlstate",
