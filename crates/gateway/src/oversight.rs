@@ -7,6 +7,7 @@
 
 mod admission;
 mod collector;
+mod cut;
 mod errors;
 mod expected;
 mod from_client;
@@ -34,13 +35,13 @@ use querycop_policy::facts::{
 use querycop_sql::{Analysis, LexerSettings};
 use querycop_wire::frame::FrameError;
 use thiserror::Error;
-use tokio::time::Instant;
 
+use cut::Cut;
 use expected::{Closed, Expected, Queue};
 use judgement::{Judge, Judgement, denial_of};
 use names::Names;
 use recorder::{Recorder, Recording};
-use refused::{Reached, Why};
+use refused::Why;
 use run::{Prepared, Run};
 use text::Text;
 
@@ -105,18 +106,6 @@ enum Sees {
     Statements,
     /// Its beginning and its end: it speaks the replication protocol.
     Nothing,
-}
-
-/// A statement that has reached a limit.
-#[derive(Debug)]
-struct Cut {
-    reached: Reached,
-    /// The request to cancel it, until the server has taken it.
-    request: Option<tokio::task::JoinHandle<()>>,
-    /// When it was asked for.
-    since: Instant,
-    /// The client has been told; the rest of the answer up to `ReadyForQuery` is left out.
-    told: bool,
 }
 
 /// Why a session can't go on.
@@ -254,33 +243,6 @@ impl Oversight {
         let fragment = newcomer.fragment(&newcomer.principal());
         // It is refused either way, and what can't be recorded is counted.
         let _ = Recorder::refuse(store, &fragment, (sqlstate, reason), None);
-    }
-
-    /// When the statement that runs now has to be cancelled.
-    pub(crate) fn deadline(&mut self) -> Option<Instant> {
-        if let Some(cut) = &self.cut {
-            return Some(cut.since + governance::CANCEL_GRACE);
-        }
-        // The server may be at it while the answers to what was sent before it are still with the
-        // server, too.
-        let run = self.queue.first_run()?;
-        let limit = run.limits()?.statement_time.as_ref()?;
-        Some(run.began + limit.max)
-    }
-
-    /// The deadline has passed.
-    pub(crate) fn deadline_passed(&mut self) -> Result<(), RelayError> {
-        if self.cut.is_some() {
-            return Err(RelayError::NotCancelled);
-        }
-        let limit = self
-            .queue
-            .first_run()
-            .and_then(|run| run.limits()?.statement_time.clone());
-        if let Some(limit) = limit {
-            self.cut(Reached::Time(limit));
-        }
-        Ok(())
     }
 
     /// Whether the client's side waits for what the server's side has just done.

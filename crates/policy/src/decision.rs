@@ -62,7 +62,7 @@ pub struct Denial {
 /// What a statement may use; `None` is no limit. Where several rules limit, the strictest counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Rows that are sent to the client.
+    /// Rows that are sent to the client of one result, in however many pages.
     pub rows: Option<Limit<u64>>,
     /// Bytes of rows and COPY data that are sent to the client.
     pub bytes: Option<Limit<u64>>,
@@ -108,6 +108,11 @@ impl Limits {
     /// Whether nothing is limited.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether the size of results is limited.
+    pub fn bound_results(&self) -> bool {
+        self.rows.is_some() || self.bytes.is_some()
     }
 
     /// Takes over what is stricter in another.

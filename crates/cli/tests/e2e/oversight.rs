@@ -18,7 +18,9 @@ use querycop_testkit::postgres::Postgres;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::relay::raw::{Message, RawClient, bind, execute, message, parse, run, sync, tags};
+use crate::relay::raw::{
+    Message, RawClient, bind, execute, execute_some, message, parse, run, sync, tags,
+};
 use crate::setup::{before, temporary_directory};
 
 /// Trusts everybody, in clear.

@@ -115,6 +115,7 @@ impl Oversight {
         };
         let refused = run.refused.as_ref().map(Refused::code);
         let outcome = outcome_of(refused.as_ref(), code);
+        self.count(None, &run, &outcome);
         let text = run.text.clone();
         let count = text.as_ref().map_or(1, |text| text.len()).max(1);
         for place in run.next..count.max(failed + 1) {
@@ -160,6 +161,7 @@ impl Oversight {
         let refused = run.refused.as_ref().map(Refused::code);
         let outcome = outcome_of(refused.as_ref(), code);
         let place = run.next;
+        self.count(Some(portal), &run, &outcome);
         self.record(&mut run, text.as_deref(), place, outcome)?;
         self.not_prepared(&mut run);
         Ok(())

@@ -154,6 +154,10 @@ impl Queue {
         self.expected.front_mut()
     }
 
+    pub(super) fn peek(&self) -> Option<&Expected> {
+        self.expected.front()
+    }
+
     pub(super) fn pop(&mut self) -> Option<Expected> {
         self.expected.pop_front()
     }

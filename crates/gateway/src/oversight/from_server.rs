@@ -11,14 +11,11 @@ use querycop_serve::{BUFFER_SIZE, Passage, Then};
 use querycop_wire::backend::{CommandComplete, ParameterStatus};
 use querycop_wire::frame::{self, Header};
 use querycop_wire::tag::backend as tag;
-use tokio::time::Instant;
 
 use super::expected::{Bound, Closed, Copy, Expected};
-use super::refused::Reached;
 use super::run::Run;
 use super::text::Text;
-use super::{Cut, Oversight, RelayError, Sees, Step, Unrecorded};
-use crate::cancel;
+use super::{Oversight, RelayError, Sees, Step, Unrecorded};
 use crate::conversation::Conversation;
 
 impl Oversight {
@@ -133,55 +130,6 @@ impl Oversight {
         Ok(self.unless_told())
     }
 
-    /// After a client was told that its statement is cut short, the rest of the answer is not for it.
-    fn unless_told(&self) -> Step {
-        match &self.cut {
-            Some(cut) if cut.told => Step::Replace(Vec::new()),
-            _ => Step::Pass,
-        }
-    }
-
-    /// A row of a result.
-    fn row(&mut self, header: Header) -> Step {
-        if self.cut.is_some() {
-            return Step::Replace(Vec::new());
-        }
-        let Some(run) = self.running() else {
-            return Step::Pass;
-        };
-        let bytes = run.bytes + header.total() as u64;
-        let reached = run.limits().and_then(|limits| {
-            let rows = limits.rows.as_ref().filter(|limit| run.rows >= limit.max);
-            let rows = rows.map(|limit| Reached::Rows(limit.clone()));
-            rows.or_else(|| {
-                let limit = limits.bytes.as_ref().filter(|limit| bytes > limit.max)?;
-                Some(Reached::Bytes(limit.clone()))
-            })
-        });
-        if let Some(reached) = reached {
-            self.cut(reached);
-            return Step::Replace(Vec::new());
-        }
-        run.rows += 1;
-        run.bytes = bytes;
-        Step::Pass
-    }
-
-    /// Has the server cancel the statement that it runs; the client gets no more of it.
-    pub(super) fn cut(&mut self, reached: Reached) {
-        self.shared.metrics.statement_cut(reached.kind());
-        let request = self.cancel_key.clone().map(|key| {
-            let shared = Arc::clone(&self.shared);
-            tokio::spawn(async move { cancel::send(&shared, &key).await })
-        });
-        self.cut = Some(Cut {
-            reached,
-            request,
-            since: Instant::now(),
-            told: false,
-        });
-    }
-
     fn parsed(&mut self) -> Result<(), RelayError> {
         match self.pop() {
             Some(Expected::Parse { name, text, run }) if run.refused.is_none() => {
@@ -262,13 +210,13 @@ impl Oversight {
             tag::COMMAND_COMPLETE => {
                 let complete =
                     CommandComplete::decode(body).map_err(|_| RelayError::Message { tag })?;
-                let sent = self.running().map_or(0, |run| run.rows);
+                let sent = self.running().map_or(0, |run| run.sent.rows);
                 let rows = complete.rows().unwrap_or(sent);
                 let tag = String::from_utf8_lossy(complete.tag());
                 self.answered(Outcome::Completed { tag: &tag, rows })?;
             }
             tag::PORTAL_SUSPENDED => {
-                let rows = self.running().map_or(0, |run| run.rows);
+                let rows = self.running().map_or(0, |run| run.sent.rows);
                 self.answered(Outcome::Suspended { rows })?;
             }
             // There was nothing to run.
@@ -279,25 +227,6 @@ impl Oversight {
             }
         }
         Ok(None)
-    }
-
-    /// The statement was complete before the request to cancel it came.
-    fn cut_too_late(&mut self) -> Result<Vec<u8>, RelayError> {
-        // A client that is told of an error takes what it sent behind it for not run.
-        if self.queue.may_change_behind_the_first() {
-            return Err(RelayError::CutLate);
-        }
-        let Some(cut) = &mut self.cut else {
-            return Ok(Vec::new());
-        };
-        cut.told = true;
-        let code = cut.reached.code();
-        let mut words = Vec::new();
-        cut.reached.response().encode(&mut words);
-        self.answered(Outcome::Failed {
-            sqlstate: code.as_str(),
-        })?;
-        Ok(words)
     }
 
     fn copied_to_server(&mut self) {
@@ -323,16 +252,18 @@ impl Oversight {
     }
 
     /// The statement that runs has come to its end: it is recorded, and the next one's turn comes.
-    fn answered(&mut self, outcome: Outcome<'_>) -> Result<(), RelayError> {
+    pub(super) fn answered(&mut self, outcome: Outcome<'_>) -> Result<(), RelayError> {
         match self.queue.pop() {
             Some(Expected::Execute { portal, mut run }) => {
                 let text = self.text_of(&portal, &run);
+                self.count(Some(&portal), &run, &outcome);
                 self.settle(&mut run, text.as_deref(), outcome)?;
                 self.not_prepared(&mut run);
                 self.next_turn();
             }
             Some(Expected::Query(mut run)) => {
                 let text = run.text.clone();
+                self.count(None, &run, &outcome);
                 self.settle(&mut run, text.as_deref(), outcome)?;
                 run.advance();
                 self.queue.put_back(Expected::Query(run));

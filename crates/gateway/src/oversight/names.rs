@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::cut::Amount;
+
 /// `NAMEDATALEN - 1`: the server tells names apart by so many bytes and ignores the others.
 const SIGNIFICANT: usize = 63;
 
@@ -34,6 +36,8 @@ struct Named<T> {
     unanswered: usize,
     /// The last one sent.
     latest: Option<Latest<T>>,
+    /// What the client was sent of what it stands for, where that is a portal that gives more.
+    amount: Amount,
 }
 
 /// What a name was given for last.
@@ -119,6 +123,7 @@ impl<T> Names<T> {
     pub(super) fn confirmed(&mut self, name: &[u8], thing: &Arc<T>) {
         let named = self.entry(name);
         named.confirmed = Some(Arc::clone(thing));
+        named.amount = Amount::default();
         self.answered(name);
     }
 
@@ -154,6 +159,18 @@ impl<T> Names<T> {
             .chain(self.by_name.values())
             .flat_map(|named| named.confirmed.iter().chain(&named.sent))
             .filter(move |thing| of(thing))
+    }
+
+    /// What the client was sent of what the name stands for by now.
+    pub(super) fn sent_of(&self, name: &[u8]) -> Amount {
+        self.get(name)
+            .map_or(Amount::default(), |named| named.amount)
+    }
+
+    /// Notes that the client was sent more of it.
+    pub(super) fn count(&mut self, name: &[u8], amount: Amount) {
+        let named = self.entry(name);
+        named.amount = named.amount.plus(amount);
     }
 
     /// What the name stands for by now.
@@ -241,6 +258,7 @@ impl<T> Default for Named<T> {
             sent: Vec::new(),
             unanswered: 0,
             latest: None,
+            amount: Amount::default(),
         }
     }
 }

@@ -137,7 +137,7 @@ impl Recorder {
             raw_text: text.and_then(Text::raw).filter(|_| keeps_raw),
             decision: judgement.and_then(|judgement| judgement.fragment(place)),
             outcome,
-            bytes: run.bytes,
+            bytes: run.sent.bytes,
             duration: run.began.elapsed(),
         };
         // Before the client hears of it, it is asked whether all is settled.

@@ -8,6 +8,7 @@ use querycop_policy::facts::{Action, Feature};
 use querycop_policy::{Decision, Limits};
 use tokio::time::Instant;
 
+use super::cut::Amount;
 use super::expected::Copy;
 use super::judgement::Judgement;
 use super::refused::Refused;
@@ -28,9 +29,8 @@ pub(super) struct Run {
     /// When the message came, or the statement before this one was answered.
     pub(super) began: Instant,
     pub(super) time: Timestamp,
-    /// Rows and bytes of the answer so far.
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+    /// What the client was sent of the answer so far.
+    pub(super) sent: Amount,
     pub(super) copy: Copy,
     /// Room for its records.
     pub(super) room: Rooms,
@@ -78,8 +78,7 @@ impl Run {
             next: 0,
             began: Instant::now(),
             time: Timestamp::now(),
-            rows: 0,
-            bytes: 0,
+            sent: Amount::default(),
             copy: Copy::NotBegun,
             room: Rooms::default(),
             prepares: Vec::new(),
@@ -133,8 +132,7 @@ impl Run {
     /// Goes on to the next statement of the text.
     pub(super) fn advance(&mut self) {
         self.next += 1;
-        self.rows = 0;
-        self.bytes = 0;
+        self.sent = Amount::default();
         self.copy = Copy::NotBegun;
         // Reading the clocks is worth the while only if there is a next one.
         if self

@@ -1,7 +1,10 @@
 //! Limits: rows, bytes, time, rate and statements at a time.
 
+use querycop_testkit::psql::Psql;
+
 use super::{
-    Overseen, SERVER, bind, codes, count, execute, outcome, parse, run, sync, table, tags,
+    Overseen, SERVER, bind, codes, count, execute, execute_some, outcome, parse, run, sync, table,
+    tags,
 };
 
 fn limited(to: &str) -> Overseen {
@@ -54,6 +57,78 @@ fn in_a_pipeline_the_rest_of_the_batch_is_skipped_for_the_client() {
         ("12DDEZ".to_owned(), vec!["54000".to_owned()])
     );
     assert_eq!(outcome(&mut client).0, "12DCZ");
+}
+
+#[test]
+fn pages_of_one_portal_count_together() {
+    let overseen = limited("rows: 10");
+    let mut client = overseen.client();
+    let page = || [execute_some("p", 4), sync()].concat();
+    // The second portal of that name begins anew.
+    for _ in 0..2 {
+        client.query("begin");
+        client.send(&parse("", "select generate_series(1, 100)"));
+        client.send(&[bind("p", "", &[]), page()].concat());
+        assert_eq!(outcome(&mut client).0, "12DDDDsZ");
+        client.send(&page());
+        assert_eq!(outcome(&mut client).0, "DDDDsZ");
+        client.send(&page());
+        let cut = ("DDEZ".to_owned(), vec!["54000".to_owned()]);
+        assert_eq!(outcome(&mut client), cut);
+        assert_eq!(tags(&client.query("rollback")), "CZ");
+    }
+    // All that there is may be as much as the limit.
+    client.send(&parse("", "select generate_series(1, 10)"));
+    client.send(&[bind("", "", &[]), execute_some("", 9), execute(""), sync()].concat());
+    assert_eq!(outcome(&mut client).0, "12DDDDDDDDDsDCZ");
+}
+
+#[test]
+fn pages_of_one_cursor_count_together() {
+    let overseen = limited("rows: 10");
+    let mut client = overseen.client();
+    let cut = ("TEZ".to_owned(), vec!["54000".to_owned()]);
+    let declare = "declare Pages scroll cursor with hold for select generate_series(1, 100)";
+    // The second cursor of that name begins anew.
+    for _ in 0..2 {
+        assert_eq!(tags(&client.query(declare)), "CZ");
+        assert_eq!(tags(&client.query("fetch 4 from pages")), "TDDDDCZ");
+        assert_eq!(tags(&client.query("move 10 from pages")), "CZ");
+        assert_eq!(tags(&client.query("fetch backward 3 from PAGES")), "TDDDCZ");
+        client.send(&[run("fetch 3 from \"pages\""), sync()].concat());
+        assert_eq!(outcome(&mut client).0, "12DDDCZ");
+        // A cursor that is held outlives the error.
+        for _ in 0..2 {
+            client.send_query("fetch from pages");
+            assert_eq!(outcome(&mut client), cut);
+        }
+        client.send(&[run("fetch from pages"), sync()].concat());
+        assert_eq!(outcome(&mut client).1, ["54000"]);
+        assert_eq!(tags(&client.query("close pages")), "CZ");
+    }
+}
+
+#[test]
+fn pages_count_in_bytes_too() {
+    let overseen = limited("bytes: 1kB");
+    let mut client = overseen.client();
+    client.query("begin");
+    client.query("declare pages cursor for select repeat('x', 400) from generate_series(1, 9)");
+    assert_eq!(tags(&client.query("fetch from pages")), "TDCZ");
+    assert_eq!(tags(&client.query("fetch from pages")), "TDCZ");
+    assert_eq!(codes(&client.query("fetch from pages")), ["54000"]);
+}
+
+#[test]
+fn psql_s_pages_count_together() {
+    let overseen = limited("rows: 10");
+    let psql = Psql::new("127.0.0.1", overseen.gateway.port())
+        .sslmode("disable")
+        .user(SERVER.superuser())
+        .dbname("postgres");
+    let output = psql.script("\\set FETCH_COUNT 4\nselect generate_series(1, 100);\n");
+    assert!(output.stderr.contains("more than 10 rows"), "{output}");
+    assert!(output.stdout.lines().count() <= 10, "{output}");
 }
 
 #[test]

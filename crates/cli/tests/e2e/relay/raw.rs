@@ -297,7 +297,15 @@ pub(crate) fn bind(portal: &str, statement: &str, parameters: &[&str]) -> Vec<u8
 
 /// An Execute that asks for all rows.
 pub(crate) fn execute(portal: &str) -> Vec<u8> {
-    message(b'E', &[portal.as_bytes(), &[0; 5]].concat())
+    execute_some(portal, 0)
+}
+
+/// An Execute that asks for so many rows.
+pub(crate) fn execute_some(portal: &str, rows: u32) -> Vec<u8> {
+    message(
+        b'E',
+        &[portal.as_bytes(), b"\0", &rows.to_be_bytes()].concat(),
+    )
 }
 
 /// A Sync.
