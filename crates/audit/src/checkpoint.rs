@@ -120,6 +120,14 @@ impl Checkpoint {
             .collect()
     }
 
+    /// The newest of those that the store has published beside the log; `None` if there is none, or
+    /// none that can be read.
+    pub(crate) fn newest_beside(directory: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(directory.join(CHECKPOINTS_FILE)).ok()?;
+        let mut lines = text.lines().rev();
+        lines.find_map(|line| serde_json::from_str(line).ok())
+    }
+
     /// Whether it was signed by this key.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
         self.key == key.id().to_string() && key.verifies(&self.message(), &self.signature)

@@ -100,6 +100,8 @@ pub fn verify(config: &VerifyConfig) -> Result<Report, VerifyError> {
         path: config.directory.clone(),
         source,
     })?;
+    // Read before the log, which has it already when it is published.
+    let beside = Checkpoint::newest_beside(&config.directory);
     let mut walk = Walk::new(anchors, &config.public_keys);
     if names.is_empty() {
         walk.note_empty();
@@ -117,7 +119,7 @@ pub fn verify(config: &VerifyConfig) -> Result<Report, VerifyError> {
                 source,
             })?;
     }
-    Ok(walk.finish())
+    Ok(walk.finish(beside.as_ref()))
 }
 
 impl Report {

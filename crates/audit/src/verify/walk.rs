@@ -136,10 +136,16 @@ impl<'k> Walk<'k> {
     }
 
     /// All segments were read.
-    pub(super) fn finish(mut self) -> Report {
+    /// Ends; `beside` is the newest checkpoint that lies beside the log.
+    pub(super) fn finish(mut self, beside: Option<&Checkpoint>) -> Report {
         self.judge_last();
+        let last = self.last.map_or(0, |last| last.sequence);
+        let beside = beside.filter(|beside| self.log.is_none_or(|log| log == beside.log));
+        let beside = beside.map(|beside| beside.covers);
         if let Some(fault) = self.anchors.left() {
             self.find_in_all(fault);
+        } else if let Some(covers) = beside.filter(|covers| *covers > last) {
+            self.find_in_all(Fault::CutBack { covers });
         }
         let report = &mut self.report;
         report.matched_checkpoints = self.anchors.matched;

@@ -244,14 +244,21 @@ fn segments_that_are_gone_or_doubled_are_found() {
     fs::copy(path(second), path(double)).unwrap();
     assert!(!log.verify().is_sound());
     fs::remove_file(path(double)).unwrap();
-    // The last: only what was kept elsewhere tells.
+    // The last: checkpoints tell, those that lie beside the log too.
     let (last, _) = log.segments.last().unwrap();
     fs::remove_file(path(*last)).unwrap();
+    let kept = log.checkpoints();
+    let is_cut_back = |report: &Report| matches!(report.findings[..], [ref finding] if matches!(finding.fault, Fault::CutBack { .. }));
+    assert!(is_cut_back(&log.verify()));
+    assert!(is_cut_back(
+        &log.verify_with(|config| config.checkpoints.clone_from(&kept))
+    ));
+    // Without those beside it only what was kept elsewhere tells.
+    fs::remove_file(log.path().join(CHECKPOINTS_FILE)).unwrap();
     assert_eq!(log.verify().findings, []);
-    let report = log.verify_with(|config| config.checkpoints = log.checkpoints());
-    assert!(
-        matches!(report.findings[..], [ref finding] if matches!(finding.fault, Fault::CutBack { .. }))
-    );
+    assert!(is_cut_back(
+        &log.verify_with(|config| config.checkpoints = kept)
+    ));
 }
 
 #[test]
