@@ -1,5 +1,6 @@
 //! Parts of a record that don't change from one to the next, encoded once.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use querycop_policy::facts::{Action, Effect, Feature, Features, Object, ObjectKind, Statement};
@@ -242,16 +243,11 @@ fn named<'a>(
     effects: impl Iterator<Item = &'a Effect>,
     wanted: impl Fn(Action, &Object) -> bool,
 ) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for effect in effects {
-        let object = &effect.object;
-        if object.name.name.is_empty() || !wanted(effect.action, object) {
-            continue;
-        }
-        let name = object.name.to_string();
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
+    let mut seen = HashSet::new();
+    effects
+        .map(|effect| (effect.action, &effect.object))
+        .filter(|(action, object)| !object.name.name.is_empty() && wanted(*action, object))
+        .filter(|(_, object)| seen.insert(&object.name))
+        .map(|(_, object)| object.name.to_string())
+        .collect()
 }
