@@ -1,5 +1,6 @@
 //! Statements as the audit store has them, for a policy to judge again.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,7 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use querycop_audit::{Entry, Filter, Follower};
-use querycop_policy::facts::{Feature, Kind, PossibleCall, Resolved, Statement};
+use querycop_policy::facts::{
+    Action, Effect, Feature, Kind, Object, ObjectKind, PossibleCall, Resolved, Statement,
+};
 use querycop_policy::{Principal, Tls};
 
 use super::effect;
@@ -103,10 +106,44 @@ fn resolved(entry: &Entry<'_>, reader: &Reader, hidden: &mut HiddenCalls) -> Res
     {
         statement.features.insert(feature);
     }
+    if entry.kind.is_empty() {
+        // No text stands behind it.
+        statement.effects.extend(nameless(&entry.via));
+    }
     Resolved {
+        executes_unknown: executes_unknown(&statement.kinds, &entry.runs),
         statement: Arc::new(statement),
         executed: Vec::new(),
-        executes_unknown: false,
+    }
+}
+
+/// What a message did that ran no text that anybody has seen.
+fn nameless(via: &str) -> Option<Effect> {
+    match via {
+        "execute" | "bind" => Some(Effect::unknown("portal")),
+        "function_call" => Some(Effect {
+            action: Action::Call,
+            subtype: "function_call",
+            object: Object::hidden(ObjectKind::Function),
+            ..Effect::unknown("function_call")
+        }),
+        _ => None,
+    }
+}
+
+/// Whether it ran what nobody had seen prepared, or what stands two steps away: the record has the
+/// texts of all others, and their kinds.
+fn executes_unknown(kinds: &[Kind], runs: &[Cow<'_, str>]) -> bool {
+    let runs_others = |kind: &Kind| {
+        matches!(
+            kind,
+            Kind::Execute | Kind::Fetch | Kind::Move | Kind::Commit
+        )
+    };
+    match kinds {
+        [Kind::Execute, inner @ ..] => runs.is_empty() || inner.iter().any(runs_others),
+        [_, inner @ ..] => runs.is_empty() && inner.contains(&Kind::Execute),
+        [] => false,
     }
 }
 
@@ -150,5 +187,19 @@ mod tests {
             with_parameters("SELECT a FROM t WHERE b = ? AND c IN (?, ?)"),
             "SELECT a FROM t WHERE b = $1 AND c IN ($2, $3)"
         );
+    }
+    #[test]
+    fn what_nobody_had_seen_prepared_is_unknown_again() {
+        let known = [Cow::Borrowed("SELECT ?")];
+        assert!(executes_unknown(&[Kind::Execute], &[]));
+        assert!(!executes_unknown(&[Kind::Execute, Kind::Select], &known));
+        assert!(executes_unknown(&[Kind::Execute, Kind::Execute], &known));
+        assert!(executes_unknown(&[Kind::Explain, Kind::Execute], &[]));
+        assert!(!executes_unknown(&[Kind::Select], &[]));
+        let portal = nameless("execute").expect("it ran something");
+        assert_eq!(portal.action, Action::Unknown);
+        let call = nameless("function_call").expect("it called something");
+        assert_eq!((call.action, call.subtype), (Action::Call, "function_call"));
+        assert_eq!(nameless("sync"), None);
     }
 }
