@@ -62,10 +62,8 @@ fn append(criterion: &mut Criterion) {
             statement: Some(&statement),
             raw_text: None,
             decision: Some(&decision),
-            outcome: Outcome::Completed {
-                tag: "UPDATE 1",
-                rows: 0,
-            },
+            outcome: Outcome::Completed { tag: "UPDATE 1" },
+            rows: 0,
             bytes: 24,
             duration: Duration::from_micros(300),
         },

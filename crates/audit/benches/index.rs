@@ -124,11 +124,9 @@ fn write(directory: &Path, count: u64) {
                 outcome: if is_denied {
                     Outcome::Denied { sqlstate: "42501" }
                 } else {
-                    Outcome::Completed {
-                        tag: "SELECT 1",
-                        rows: 1,
-                    }
+                    Outcome::Completed { tag: "SELECT 1" }
                 },
+                rows: 1,
                 bytes: 120,
                 duration: Duration::from_micros(random % 5_000),
             },

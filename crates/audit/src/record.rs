@@ -72,7 +72,9 @@ pub enum Event<'a> {
         decision: Option<&'a DecisionFragment>,
         /// What came of it.
         outcome: Outcome<'a>,
-        /// Bytes of the answer that went to the client.
+        /// Rows of the answer that went to the client.
+        rows: u64,
+        /// Their bytes.
         bytes: u64,
         /// From the statement's way to the server until its end.
         duration: Duration,
@@ -110,14 +112,17 @@ pub enum Outcome<'a> {
     Completed {
         /// The command tag, as `UPDATE 3`.
         tag: &'a str,
-        /// Rows that went to the client.
-        rows: u64,
+    },
+    /// It completed, or its portal stopped, before it could be cancelled for a limit that it had
+    /// reached.
+    Overrun {
+        /// The command tag; `None` where the portal has more rows.
+        tag: Option<&'a str>,
+        /// The SQLSTATE that the client was told.
+        sqlstate: &'a str,
     },
     /// A portal has more rows.
-    Suspended {
-        /// Rows that went to the client.
-        rows: u64,
-    },
+    Suspended,
     /// The server refused it.
     Failed {
         /// The server's SQLSTATE.
@@ -162,8 +167,8 @@ impl Outcome<'_> {
     /// Its word.
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Completed { .. } => "completed",
-            Self::Suspended { .. } => "suspended",
+            Self::Completed { .. } | Self::Overrun { tag: Some(_), .. } => "completed",
+            Self::Suspended | Self::Overrun { tag: None, .. } => "suspended",
             Self::Failed { .. } => "failed",
             Self::Denied { .. } => "denied",
             Self::Skipped => "skipped",
@@ -174,15 +179,17 @@ impl Outcome<'_> {
     fn encode(&self, buffer: &mut Buffer) {
         line::word(buffer, key!("outcome"), self.as_str());
         match self {
-            Self::Completed { tag, rows } => {
-                line::text(buffer, key!("tag"), tag, MAX_VALUE);
-                line::number(buffer, key!("rows"), *rows);
+            Self::Completed { tag } => line::text(buffer, key!("tag"), tag, MAX_VALUE),
+            Self::Overrun { tag, sqlstate } => {
+                if let Some(tag) = tag {
+                    line::text(buffer, key!("tag"), tag, MAX_VALUE);
+                }
+                line::text(buffer, key!("sqlstate"), sqlstate, MAX_VALUE);
             }
-            Self::Suspended { rows } => line::number(buffer, key!("rows"), *rows),
             Self::Failed { sqlstate } | Self::Denied { sqlstate } => {
                 line::text(buffer, key!("sqlstate"), sqlstate, MAX_VALUE);
             }
-            Self::Skipped | Self::Cut => {}
+            Self::Suspended | Self::Skipped | Self::Cut => {}
         }
     }
 }
@@ -261,6 +268,7 @@ impl Event<'_> {
                 raw_text,
                 decision,
                 outcome,
+                rows,
                 bytes,
                 duration,
             } => {
@@ -275,6 +283,7 @@ impl Event<'_> {
                     buffer.extend_from_slice(decision.encoded());
                 }
                 outcome.encode(buffer);
+                line::number(buffer, key!("rows"), *rows);
                 line::number(buffer, key!("bytes"), *bytes);
                 line::number(buffer, key!("duration_us"), micros(*duration));
             }

@@ -155,10 +155,14 @@ pub const SCHEMA: &[Field] = &[
     text(
         "outcome",
         "statement, policy_loaded",
-        "What came of it: completed, suspended (a portal has more rows), failed, denied, skipped (after an error of the pipeline), cut (the connection was lost before the answer). Of a policy file: loaded, or what is wrong with it.",
+        "What came of it: completed, suspended (a portal has more rows), either with a `sqlstate` where that was before it could be cancelled for a limit that it had reached; failed, denied, skipped (after an error of the pipeline), cut (the connection was lost before the answer). Of a policy file: loaded, or what is wrong with it.",
     ),
     text("tag", STATEMENT, "The command tag."),
-    number("rows", STATEMENT, "Rows that went to the client."),
+    number(
+        "rows",
+        STATEMENT,
+        "Rows that went to the client, of failed and cut statements, too. How many were changed says the command tag.",
+    ),
     text(
         "sqlstate",
         "statement, session_refused",

@@ -74,6 +74,9 @@ pub(crate) struct Oversight {
     lexer_in_doubt: bool,
     /// They were changed in the transaction that is open, whose end may take that back.
     lexer_changed: bool,
+    known_names: KnownNames,
+    /// A cursor WITH HOLD was declared, whose query runs when its transaction is committed.
+    holds_cursor: bool,
     analyzing: Option<Pin<Box<dyn Future<Output = Arc<Analysis>> + Send>>>,
     /// A name that nobody else knows: what is replaced is replaced by this.
     nonce: String,
@@ -97,6 +100,15 @@ pub(crate) struct Oversight {
     cut: Option<Cut>,
     /// The key with which the server lets a statement be cancelled.
     cancel_key: Option<querycop_wire::startup::CancelRequest>,
+}
+
+/// Which names of prepared statements and portals are to the server what they are here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KnownNames {
+    All,
+    /// One was used that the server converts. Which one it is to the server nobody knows, nor which of
+    /// the others that aren't ASCII it has taken the place of.
+    Ascii,
 }
 
 /// What is seen of a session.
@@ -214,6 +226,8 @@ impl Oversight {
             lexer: newcomer.lexer(),
             lexer_in_doubt: false,
             lexer_changed: false,
+            known_names: KnownNames::All,
+            holds_cursor: false,
             analyzing: None,
             nonce,
             texts: HashMap::new(),
@@ -372,12 +386,17 @@ impl Oversight {
             return Vec::new();
         };
         let prepared = statement.executes.iter();
-        let prepared = prepared.filter_map(|name| self.prepared.exact(name.as_bytes()));
+        let prepared = prepared.map(|name| (&self.prepared, name));
         let fetched = match &statement.cursor {
-            Some(CursorUse::Fetch(name)) => self.portals.exact(name.as_bytes()),
+            Some(CursorUse::Fetch(name)) => Some((&self.portals, name)),
             _ => None,
         };
-        prepared.chain(fetched).cloned().collect()
+        prepared
+            .chain(fetched)
+            .filter(|(_, name)| self.knows_name(name.as_bytes()))
+            .filter_map(|(names, name)| names.exact(name.as_bytes()))
+            .cloned()
+            .collect()
     }
 
     /// The server has completed a statement: follows what it did to the session.

@@ -105,7 +105,15 @@ impl SearchPath {
 
     /// What the server reports (PostgreSQL 18). From then on its reports are taken for complete.
     pub fn reported(&mut self, value: &str) {
-        let path = Paths::one(Path::read(value));
+        self.report(Paths::one(Path::read(value)));
+    }
+
+    /// The server has reported one that is too long to be read: it can be any.
+    pub fn reported_unread(&mut self) {
+        self.report(Paths::any());
+    }
+
+    fn report(&mut self, path: Paths) {
         if self.initial.others != Others::None && self.seen == self.initial {
             self.initial = path.clone();
         }

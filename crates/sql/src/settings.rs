@@ -53,6 +53,11 @@ pub enum ServerEncoding {
 }
 
 impl LexerSettings {
+    /// Whether a name is to the server the bytes that the client sends: it converts none.
+    pub fn keeps_names(&self) -> bool {
+        self.client_encoding == ClientEncoding::Utf8 && self.server_encoding == ServerEncoding::Utf8
+    }
+
     /// Follows a parameter that the server reports; gives its name back if it is one of these.
     pub fn reported(&mut self, name: &[u8], value: &str) -> Option<&'static str> {
         match name {

@@ -77,10 +77,8 @@ pub(crate) fn record<'a>(
             statement: Some(statement),
             raw_text: None,
             decision: Some(decision),
-            outcome: Outcome::Completed {
-                tag: "UPDATE 1",
-                rows: 0,
-            },
+            outcome: Outcome::Completed { tag: "UPDATE 1" },
+            rows: 0,
             bytes: 17,
             duration: Duration::from_micros(350),
         },

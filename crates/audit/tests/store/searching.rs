@@ -120,11 +120,9 @@ fn write(directory: &Path, records: usize) {
                     } else if index.is_multiple_of(4) {
                         Outcome::Failed { sqlstate: "42P01" }
                     } else {
-                        Outcome::Completed {
-                            tag: "SELECT 1",
-                            rows: 1,
-                        }
+                        Outcome::Completed { tag: "SELECT 1" }
                     },
+                    rows: 1,
                     bytes: 10,
                     duration: Duration::from_micros(5),
                 }

@@ -129,11 +129,9 @@ fn append(store: &Store, number: u64) {
             outcome: if is_denied {
                 Outcome::Denied { sqlstate: "42501" }
             } else {
-                Outcome::Completed {
-                    tag: "SELECT 1",
-                    rows: 1,
-                }
+                Outcome::Completed { tag: "SELECT 1" }
             },
+            rows: 1,
             bytes: 10,
             duration: Duration::from_micros(1500),
         },

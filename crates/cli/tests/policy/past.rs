@@ -53,7 +53,7 @@ fn write(directory: &Path) {
             version: "0",
         });
         let outcome = if completed {
-            Outcome::Completed { tag: "X", rows: 1 }
+            Outcome::Completed { tag: "X" }
         } else {
             Outcome::Failed { sqlstate: "42501" }
         };
@@ -67,6 +67,7 @@ fn write(directory: &Path) {
                 raw_text: None,
                 decision: None,
                 outcome,
+                rows: 1,
                 bytes: 1,
                 duration: Duration::from_millis(1),
             },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use querycop_audit::Via;
-use querycop_policy::facts::{CursorUse, Statement, Unreadable};
+use querycop_policy::facts::{CursorUse, Effect, Statement, Unreadable};
 use querycop_policy::{AuditText, Limits};
 use querycop_sql::Analysis;
 use tokio::time::Instant;
@@ -14,10 +14,14 @@ use super::judgement::{Judgement, cursors, denial_of};
 use super::refused::{Refused, Why};
 use super::run::{Prepared, Preparing, Run};
 use super::text::{Recorded, Text};
-use super::{Oversight, may_change_lexer};
+use super::{KnownNames, Oversight, may_change_lexer};
 
 /// Texts that a session keeps at hand.
 const TEXTS_AT_HAND: usize = 128;
+
+/// Names that are shorter nobody has cut: the server keeps 63 bytes, and the last character that the
+/// gateway's own parser leaves out, which counts in UTF-8, has four at most.
+const NEVER_CUT: usize = 60;
 
 impl Oversight {
     /// The analysis of a text, or `None` while it has to wait.
@@ -64,6 +68,17 @@ impl Oversight {
 
     /// What the policy says of a text with what the session has given names to by now.
     pub(super) fn judged_text(&mut self, analysis: &Arc<Analysis>) -> Option<Arc<Judgement>> {
+        let is_plain = self.known_names == KnownNames::All && !self.lexer_in_doubt;
+        if !is_plain || !self.lexer.keeps_names() {
+            let mut statements = analysis.facts.statements.iter();
+            let names = statements.clone().flat_map(|statement| statement.names());
+            for name in names {
+                self.use_name(name.as_bytes());
+            }
+            if statements.any(|one| one.names().any(|name| !self.knows_name(name.as_bytes()))) {
+                return self.judge.judge_effects(&[Effect::unknown("name")]);
+            }
+        }
         self.judge
             .judge(analysis, &self.prepared, &self.portals, self.batch)
     }
@@ -174,7 +189,8 @@ impl Oversight {
         for (place, statement) in text.analysis.facts.statements.iter().enumerate() {
             let (what, name, body) = match (&statement.prepares, &statement.cursor) {
                 (Some(one), _) => (Prepared::Statement, &one.name, &one.body),
-                (None, Some(CursorUse::Declare { name, .. })) => {
+                (None, Some(CursorUse::Declare { name, is_held })) => {
+                    self.holds_cursor |= is_held;
                     (Prepared::Cursor, name, statement)
                 }
                 (None, _) => continue,
@@ -219,6 +235,24 @@ impl Oversight {
         });
     }
 
+    /// The client uses a name of a prepared statement or a portal.
+    pub(super) fn use_name(&mut self, name: &[u8]) {
+        if is_the_same_everywhere(name) {
+            return;
+        }
+        if self.queue.end() == End::Nothing {
+            self.lexer_in_doubt &= self.lexer_changed;
+        }
+        if self.lexer_in_doubt || !self.lexer.keeps_names() {
+            self.known_names = KnownNames::Ascii;
+        }
+    }
+
+    /// Whether what is known under a name is what the server knows under it.
+    pub(super) fn knows_name(&self, name: &[u8]) -> bool {
+        is_the_same_everywhere(name) || self.known_names == KnownNames::All
+    }
+
     /// The statements that the EXECUTEs of a statement may run, and the cursors that it may.
     pub(super) fn may_execute(&self, statement: &Statement) -> Vec<Arc<Statement>> {
         let prepared = statement
@@ -243,4 +277,9 @@ impl Oversight {
         }
         run
     }
+}
+
+/// Whether a name is the same in all encodings.
+fn is_the_same_everywhere(name: &[u8]) -> bool {
+    name.is_ascii() && name.len() < NEVER_CUT
 }

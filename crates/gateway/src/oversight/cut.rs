@@ -8,6 +8,7 @@ use std::sync::Arc;
 use querycop_audit::Outcome;
 use querycop_policy::Limits;
 use querycop_policy::facts::CursorUse;
+use querycop_wire::backend::CommandComplete;
 use querycop_wire::frame::Header;
 use tokio::time::Instant;
 
@@ -122,10 +123,25 @@ impl Oversight {
             return;
         }
         // What has come to its end gives nothing any more; a cursor can go back.
-        let unfinished = portal.filter(|_| !matches!(outcome, Outcome::Completed { .. }));
+        let is_over = matches!(
+            outcome,
+            Outcome::Completed { .. } | Outcome::Overrun { tag: Some(_), .. }
+        );
+        let unfinished = portal.filter(|_| !is_over);
         let name = self.fetched(portal, run).or(unfinished);
         if let Some(name) = name.map(<[u8]>::to_vec) {
             self.portals.count(&name, run.sent);
+        }
+    }
+
+    /// The rows of a COPY are what its tag says: there are messages between them that are none.
+    pub(super) fn count_copied(&mut self, complete: &CommandComplete<'_>) {
+        if complete.tag().starts_with(b"COPY ")
+            && let Some(rows) = complete.rows()
+            && let Some(run) = self.running()
+            && run.sent.bytes > 0
+        {
+            run.sent.rows = rows;
         }
     }
 
@@ -163,8 +179,9 @@ impl Oversight {
         }
     }
 
-    /// The statement was complete before the request to cancel it came.
-    pub(super) fn cut_too_late(&mut self) -> Result<Vec<u8>, RelayError> {
+    /// The statement was complete before the request to cancel it came, or has sent the page that it
+    /// was asked for (no tag).
+    pub(super) fn cut_too_late(&mut self, tag: Option<&str>) -> Result<Vec<u8>, RelayError> {
         // A client that is told of an error takes what it sent behind it for not run.
         if self.queue.may_change_behind_the_first() {
             return Err(RelayError::CutLate);
@@ -175,10 +192,9 @@ impl Oversight {
         cut.told = true;
         let code = cut.reached.code();
         let mut words = Vec::new();
-        cut.reached.response().encode(&mut words);
-        self.answered(Outcome::Failed {
-            sqlstate: code.as_str(),
-        })?;
+        cut.reached.too_late().encode(&mut words);
+        let sqlstate = code.as_str();
+        self.answered(Outcome::Overrun { tag, sqlstate })?;
         Ok(words)
     }
 }

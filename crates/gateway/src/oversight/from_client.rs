@@ -173,6 +173,7 @@ impl Oversight {
             let run = self.malformed(Via::Parse);
             return self.send_parse(name, run);
         };
+        self.use_name(parse.name);
         if !self.prepared.has_room(parse.name) {
             return self.wait_for_answers();
         }
@@ -218,7 +219,10 @@ impl Oversight {
         if self.queue.skips() {
             return Ok(Step::Pass);
         }
+        self.use_name(bind.portal);
+        self.use_name(bind.statement);
         let sole = match self.prepared.sole(bind.statement, self.batch) {
+            _ if !self.knows_name(bind.statement) => Some(Arc::clone(&self.unknown)),
             Sole::None => Some(Arc::clone(&self.unknown)),
             Sole::One(text) => Some(text),
             Sole::Many => None,
@@ -285,6 +289,7 @@ impl Oversight {
     fn execute(&mut self, body: &[u8]) -> Result<Step, RelayError> {
         let execute =
             Execute::decode(body).map_err(|_| RelayError::Message { tag: tag::EXECUTE })?;
+        self.use_name(execute.portal);
         let mut run = self.execution(execute.portal);
         self.sent(&mut run);
         let refused = run.refused.is_some();
@@ -304,10 +309,11 @@ impl Oversight {
             // It won't run, and what its portal was to be has been skipped, too.
             return self.judged(Run::new(Via::Execute, None, None));
         }
-        let text = match self.portals.sole(portal, self.batch) {
-            Sole::One(text) => text,
-            Sole::Many => return self.execute_any(portal),
-            Sole::None => {
+        let sole = self.portals.sole(portal, self.batch);
+        let text = match sole {
+            Sole::One(text) if self.knows_name(portal) => text,
+            Sole::Many if self.knows_name(portal) => return self.execute_any(portal),
+            Sole::None | Sole::One(_) | Sole::Many => {
                 let unknown = [Effect::unknown("portal")];
                 let judgement = self.judge.judge_effects(&unknown);
                 return self.admitted(Run::new(Via::Execute, None, judgement));
@@ -365,6 +371,8 @@ impl Oversight {
 
     fn close(&mut self, body: &[u8]) -> Result<Step, RelayError> {
         let close = Close::decode(body).map_err(|_| RelayError::Message { tag: tag::CLOSE })?;
+        let (Target::Statement(name) | Target::Portal(name)) = close.target;
+        self.use_name(name);
         self.expect(Expected::Close(match close.target {
             Target::Statement(name) => Closed::Statement(name.into()),
             Target::Portal(name) => Closed::Portal(name.into()),

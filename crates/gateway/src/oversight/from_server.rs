@@ -103,7 +103,7 @@ impl Oversight {
         match tag {
             tag::DATA_ROW | tag::COPY_DATA => return Ok(self.row(header)),
             tag::NOTICE_RESPONSE | tag::NOTIFICATION_RESPONSE => return Ok(Step::Pass),
-            tag::PARAMETER_STATUS => return self.parameter(body),
+            tag::PARAMETER_STATUS => return self.parameter(header, body),
             tag::READY_FOR_QUERY => return self.ready(body, cx),
             tag::ERROR_RESPONSE => return self.failed(body),
             tag::PARSE_COMPLETE => self.parsed()?,
@@ -181,8 +181,11 @@ impl Oversight {
         let Some(Expected::FunctionCall(_)) = self.queue.front() else {
             return Err(out_of_step(tag::FUNCTION_CALL_RESPONSE));
         };
-        let (tag, rows) = ("FUNCTION CALL", 1);
-        self.answered(Outcome::Completed { tag, rows })?;
+        if let Some(run) = self.running() {
+            run.sent.rows = 1;
+        }
+        let tag = "FUNCTION CALL";
+        self.answered(Outcome::Completed { tag })?;
         Ok(())
     }
 
@@ -201,24 +204,20 @@ impl Oversight {
             Copy::NotBegun if may_copy => self.not_copied(),
             Copy::NotBegun => {}
         }
-        if let Some(cut) = &self.cut
-            && !cut.told
-        {
-            return self.cut_too_late().map(Some);
-        }
+        let is_cut = self.cut.as_ref().is_some_and(|cut| !cut.told);
         match tag {
             tag::COMMAND_COMPLETE => {
                 let complete =
                     CommandComplete::decode(body).map_err(|_| RelayError::Message { tag })?;
-                let sent = self.running().map_or(0, |run| run.sent.rows);
-                let rows = complete.rows().unwrap_or(sent);
+                self.count_copied(&complete);
                 let tag = String::from_utf8_lossy(complete.tag());
-                self.answered(Outcome::Completed { tag: &tag, rows })?;
+                if is_cut {
+                    return self.cut_too_late(Some(&tag)).map(Some);
+                }
+                self.answered(Outcome::Completed { tag: &tag })?;
             }
-            tag::PORTAL_SUSPENDED => {
-                let rows = self.running().map_or(0, |run| run.sent.rows);
-                self.answered(Outcome::Suspended { rows })?;
-            }
+            tag::PORTAL_SUSPENDED if is_cut => return self.cut_too_late(None).map(Some),
+            tag::PORTAL_SUSPENDED => self.answered(Outcome::Suspended)?,
             // There was nothing to run.
             _ => {
                 if let Some(Expected::Execute { .. }) = self.queue.front() {
@@ -283,7 +282,8 @@ impl Oversight {
     pub(super) fn text_of(&self, portal: &[u8], run: &Run) -> Option<Arc<Text>> {
         match &run.text {
             Some(text) => Some(Arc::clone(text)),
-            None => self.portals.exact(portal).map(Arc::clone),
+            None if self.knows_name(portal) => self.portals.exact(portal).map(Arc::clone),
+            None => None,
         }
     }
 
@@ -295,7 +295,10 @@ impl Oversight {
     ) -> Result<(), RelayError> {
         let place = run.next;
         self.record(run, text, place, outcome)?;
-        if let (Outcome::Completed { .. }, Some(text)) = (outcome, text) {
+        // What has stopped for now has begun: functions in it may have changed settings.
+        if let Outcome::Completed { .. } | Outcome::Overrun { .. } | Outcome::Suspended = outcome
+            && let Some(text) = text
+        {
             self.completed(run, text, place);
         }
         Ok(())
@@ -333,6 +336,15 @@ impl Oversight {
             _ => TransactionState::Open,
         };
         self.judge.transaction = transaction;
+        if transaction == TransactionState::Idle && self.holds_cursor {
+            // A commit that no statement asked for has run it.
+            for text in self.portals.all(Text::is_held_cursor) {
+                for statement in &text.analysis.facts.statements {
+                    self.judge.search_path.completed(statement);
+                }
+            }
+            self.holds_cursor = !self.queue.is_empty();
+        }
         let path = &mut self.judge.search_path;
         path.ready(transaction);
         if self.queue.is_empty() {
@@ -347,8 +359,15 @@ impl Oversight {
     }
 
     /// The server reports a setting.
-    fn parameter(&mut self, body: &[u8]) -> Result<Step, RelayError> {
+    fn parameter(&mut self, header: Header, body: &[u8]) -> Result<Step, RelayError> {
         let tag = tag::PARAMETER_STATUS;
+        // Of a long one this is the beginning. The settings that the lexer has to know are words.
+        if header.total() > Header::LEN + body.len() {
+            if body.starts_with(b"search_path\0") {
+                self.judge.search_path.reported_unread();
+            }
+            return Ok(Step::Pass);
+        }
         let status = ParameterStatus::decode(body).map_err(|_| RelayError::Message { tag })?;
         let Ok(value) = str::from_utf8(status.value) else {
             return Ok(Step::Pass);

@@ -137,6 +137,7 @@ impl Recorder {
             raw_text: text.and_then(Text::raw).filter(|_| keeps_raw),
             decision: judgement.and_then(|judgement| judgement.fragment(place)),
             outcome,
+            rows: run.sent.rows,
             bytes: run.sent.bytes,
             duration: run.began.elapsed(),
         };

@@ -100,6 +100,23 @@ impl Refused {
 impl Reached {
     /// What the client gets in the place of the server's words.
     pub(super) fn response(&self) -> ErrorResponse {
+        let response = self.words();
+        match self {
+            Self::Rows(_) | Self::Bytes(_) => response
+                .detail("The statement was cancelled, and the rows that were sent are not all."),
+            Self::Time(_) => response,
+        }
+    }
+
+    /// What the client gets where the statement was complete before it could be cancelled.
+    pub(super) fn too_late(&self) -> ErrorResponse {
+        self.words().detail(
+            "The statement was complete before it could be cancelled: what it changed stays, unless \
+             its transaction is rolled back. The rows that were sent are not all.",
+        )
+    }
+
+    fn words(&self) -> ErrorResponse {
         let error = |code, message: String| ErrorResponse::new(Severity::Error, code, message);
         match self {
             Self::Rows(limit) => error(
@@ -109,7 +126,6 @@ impl Reached {
                     limit.max, limit.rule
                 ),
             )
-            .detail("The statement was cancelled, and the rows that were sent are not all.")
             .hint("Add a LIMIT or a narrower WHERE, or aggregate in the database."),
             Self::Bytes(limit) => error(
                 SqlState::PROGRAM_LIMIT_EXCEEDED,
@@ -118,7 +134,6 @@ impl Reached {
                     limit.max, limit.rule
                 ),
             )
-            .detail("The statement was cancelled, and the rows that were sent are not all.")
             .hint("Select fewer columns or rows, or aggregate in the database."),
             Self::Time(limit) => error(
                 SqlState::QUERY_CANCELED,

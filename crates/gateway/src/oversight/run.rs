@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use querycop_audit::{Reservation, Via};
-use querycop_policy::facts::{Action, Feature};
+use querycop_policy::facts::Action;
 use querycop_policy::{Decision, Limits};
 use tokio::time::Instant;
 
@@ -111,12 +111,7 @@ impl Run {
         let Some(text) = &self.text else {
             return self.via == Via::Execute;
         };
-        let facts = &text.analysis.facts;
-        facts.unreadable.is_some()
-            || facts
-                .statements
-                .iter()
-                .any(|one| one.has(Feature::CopyFromClient) || one.has(Feature::Unparsed))
+        text.may_copy_from_client
     }
 
     /// What was decided of the statement that is answered next.

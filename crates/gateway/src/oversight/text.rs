@@ -13,6 +13,8 @@ pub(super) struct Text {
     /// Whether none of its statements changes anything in the session, so that nothing of that kind
     /// has to be followed.
     pub(super) leaves_session: bool,
+    /// Whether one of them may take COPY data from the client.
+    pub(super) may_copy_from_client: bool,
     /// One for each statement; `None` without an audit.
     fragments: Option<Arc<Fragments>>,
     /// The client's own bytes, where they are to be recorded.
@@ -35,11 +37,18 @@ impl Text {
     pub(super) fn new(analysis: Arc<Analysis>, bytes: &[u8], recorded: Recorded) -> Self {
         let fragments = (recorded != Recorded::No).then(|| Fragments::of(&analysis));
         let raw = (recorded == Recorded::Raw && may_be_kept(&analysis)).then(|| bytes.into());
-        let mut statements = analysis.facts.statements.iter();
+        let facts = &analysis.facts;
+        let mut statements = facts.statements.iter();
         let leaves_session = statements.all(|statement| statement.leaves_session());
+        let may_copy_from_client = facts.unreadable.is_some()
+            || facts
+                .statements
+                .iter()
+                .any(|one| one.has(Feature::CopyFromClient) || one.has(Feature::Unparsed));
         Self {
             analysis,
             leaves_session,
+            may_copy_from_client,
             fragments,
             raw,
         }
@@ -164,10 +173,12 @@ impl Fragments {
 fn may_be_kept(analysis: &Analysis) -> bool {
     let facts = &analysis.facts;
     facts.unreadable.is_none()
-        && !facts
-            .statements
-            .iter()
-            .any(|statement| statement.has(Feature::PasswordLiteral) || sets_a_secret(statement))
+        && !facts.statements.iter().any(|statement| {
+            // The command of a COPY PROGRAM can have one as any command line.
+            statement.has(Feature::PasswordLiteral)
+                || statement.has(Feature::CopyProgram)
+                || sets_a_secret(statement)
+        })
 }
 
 /// Whether it gives a value to a setting that PostgreSQL doesn't know, as `app.token`: what is in it

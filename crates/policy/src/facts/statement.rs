@@ -167,6 +167,26 @@ impl Statement {
         !self.executes.is_empty() || matches!(self.cursor, Some(CursorUse::Fetch(_)))
     }
 
+    /// The names of prepared statements and cursors that it has to do with.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let prepared = self.prepares.iter().map(|one| &one.name);
+        let forgotten = match &self.deallocates {
+            Some(Deallocation::One(name)) => Some(name),
+            Some(Deallocation::All) | None => None,
+        };
+        let cursor = match &self.cursor {
+            Some(
+                CursorUse::Declare { name, .. } | CursorUse::Fetch(name) | CursorUse::Close(name),
+            ) => Some(name),
+            Some(CursorUse::CloseAll) | None => None,
+        };
+        let names = prepared
+            .chain(&self.executes)
+            .chain(forgotten)
+            .chain(cursor);
+        names.map(|name| &**name)
+    }
+
     /// Whether it is a cursor that outlives its transaction.
     pub fn is_held_cursor(&self) -> bool {
         matches!(self.cursor, Some(CursorUse::Declare { is_held: true, .. }))

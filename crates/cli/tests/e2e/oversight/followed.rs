@@ -6,9 +6,11 @@ use std::sync::LazyLock;
 use querycop_testkit::postgres::Postgres;
 use querycop_testkit::wait::eventually;
 
+use crate::relay::raw::V3_0;
+
 use super::{
-    NO_DELETES, Overseen, RawClient, SERVER, bind, codes, count, execute, message, outcome, parse,
-    run, sync, table, tags,
+    NO_DELETES, Overseen, RawClient, SERVER, bind, codes, count, execute, execute_some, message,
+    outcome, parse, run, sync, table, tags,
 };
 
 /// `public.followed` may be read and `followed_closed.followed` may not.
@@ -149,6 +151,132 @@ fn what_a_cursor_s_query_sets_is_set_when_rows_are_fetched() {
     client.query("set search_path = public");
     client.send(&[query("commit"), query(READ)].concat());
     assert_eq!(nothing_secret(&mut client, 2), ["42501"]);
+}
+
+#[test]
+fn what_a_portal_sets_is_set_when_it_stops_for_now() {
+    let (_overseen, mut client) = closed();
+    let set =
+        "select set_config('search_path', 'followed_closed', false) from generate_series(1, 3)";
+    for before in [vec![], vec!["begin"]] {
+        for sql in &before {
+            client.query(sql);
+        }
+        client.send(
+            &[
+                parse("", set),
+                bind("", "", &[]),
+                execute_some("", 1),
+                sync(),
+            ]
+            .concat(),
+        );
+        assert_eq!(outcome(&mut client).0, "12DsZ");
+        assert_eq!(codes(&client.query(READ)), ["42501"]);
+        client.query("rollback");
+        client.query("set search_path = public");
+    }
+}
+
+#[test]
+fn what_a_held_cursor_sets_is_set_by_a_commit_that_nobody_asked_for() {
+    let (_overseen, mut client) = closed();
+    let declare = "declare held cursor with hold for \
+                   select set_config('search_path', 'followed_closed', false)";
+    let ways = [
+        query(&format!("{declare}; set search_path = public")),
+        [run(declare), run("set search_path = public"), sync()].concat(),
+    ];
+    for way in ways {
+        client.send(&way);
+        assert_eq!(outcome(&mut client).1, Vec::<String>::new());
+        assert_eq!(codes(&client.query(READ)), ["42501"]);
+        client.query("close held");
+        client.query("set search_path = public");
+        assert_eq!(tags(&client.query(READ)), "TDCZ");
+    }
+}
+
+#[test]
+fn what_a_statement_sets_that_was_cut_too_late_is_set() {
+    let policy = format!("{CLOSED}  - name: few\n    limit: {{}}\n    to: {{ rows: 1 }}\n");
+    LazyLock::force(&TABLES);
+    let overseen = Overseen::by(&policy);
+    let mut client = overseen.client();
+    client.query("set search_path = public");
+    let set =
+        "select set_config('search_path', 'followed_closed', false) from generate_series(1, 2)";
+    assert_eq!(codes(&client.query(set)), ["54000"]);
+    // It may have been cancelled, or complete: then its client reads what is closed.
+    let answer = client.query(READ);
+    assert!(
+        !tags(&answer).contains('D') || answer[1].value() == "open",
+        "{answer:?}"
+    );
+}
+
+/// A client of a database of its own, which has this encoding.
+fn client_of(overseen: &Overseen, encoding: &str) -> RawClient {
+    let database = format!("followed_{}", encoding.to_lowercase());
+    SERVER.psql(&format!("drop database if exists {database} with (force)"));
+    SERVER.psql(&format!(
+        "create database {database} encoding '{encoding}' lc_collate 'C' lc_ctype 'C' template template0"
+    ));
+    let mut client = RawClient::connect(overseen.gateway.port());
+    let parameters = [
+        ("user", SERVER.superuser()),
+        ("database", &database),
+        ("client_encoding", "UTF8"),
+    ];
+    client.start_up_with(&parameters, V3_0);
+    client.read_until_ready();
+    client
+}
+
+#[test]
+fn names_that_the_server_converts_stand_for_nothing_that_is_known() {
+    let (overseen, _) = closed();
+    let utf8 = "\u{e9}".as_bytes();
+    let run = |name: &[u8]| [bind("", name, &[]), execute(""), sync()].concat();
+    let mut client = client_of(&overseen, "UTF8");
+    client.send(&[parse(utf8, "select 1"), sync(), run(utf8)].concat());
+    assert_eq!(outcome(&mut client).0, "1Z");
+    assert_eq!(outcome(&mut client).0, "2DCZ");
+    // The server knows one name by two kinds of bytes, and what it stands for is another by now.
+    client.query("set client_encoding = latin1");
+    let close = message(b'C', b"S\xe9\0");
+    client.send(&[close, parse(b"\xe9", "select 2"), sync(), run(b"\xe9")].concat());
+    assert_eq!(outcome(&mut client).0, "31Z");
+    assert_eq!(outcome(&mut client).1, ["42501"]);
+    client.query("set client_encoding = utf8");
+    client.send(&run(utf8));
+    assert_eq!(outcome(&mut client).1, ["42501"]);
+    for sql in [
+        r#"execute U&"\00e9""#,
+        r#"deallocate U&"\00e9""#,
+        r#"prepare U&"\00ea" as select 1"#,
+        r#"declare U&"\00ea" cursor for select 1"#,
+    ] {
+        assert_eq!(codes(&client.query(sql)), ["42501"], "{sql}");
+    }
+    // Names in ASCII are the same everywhere.
+    client.send(&[parse("s", "select 3"), run(b"s")].concat());
+    assert_eq!(outcome(&mut client).0, "12DCZ");
+    // A server that cuts a name elsewhere than the gateway would.
+    let mut client = client_of(&overseen, "LATIN1");
+    let long = format!(r#"prepare U&"{}\00e9" as select 1"#, "a".repeat(62));
+    assert_eq!(codes(&client.query(&long)), ["42501"]);
+}
+
+#[test]
+fn a_search_path_that_is_too_long_to_be_read_can_be_any() {
+    let (_overseen, mut client) = closed();
+    let schemas: Vec<_> = (0..10_000).map(|number| format!("s{number}")).collect();
+    let set = format!("set search_path = {}", schemas.join(", "));
+    assert_eq!(tags(&client.query(&set)).replace('S', ""), "CZ");
+    assert_eq!(codes(&client.query(READ)), ["42501"]);
+    client.query("set search_path = public");
+    assert_eq!(tags(&client.query(READ)), "TDCZ");
 }
 
 /// A text that drops a table where a backslash is no escape, and nothing otherwise.

@@ -120,6 +120,35 @@ fn pages_count_in_bytes_too() {
 }
 
 #[test]
+fn what_was_complete_before_it_could_be_cancelled_is_told_and_recorded_as_that() {
+    table("limited_late", 0);
+    let overseen = limited("rows: 10");
+    let mut client = overseen.client();
+    let insert = "insert into limited_late select generate_series(1, 11) returning n";
+    let mut kept = 0;
+    // Whether the cancel comes in time is the server's to decide.
+    for _ in 0..5 {
+        let answer = client.query(insert);
+        let error = answer[11].error();
+        assert_eq!(error.code, "54000");
+        let now: usize = count("limited_late").parse().unwrap();
+        let records = overseen.statements();
+        let record = records.last().expect("it is recorded");
+        assert_eq!(record["sqlstate"], "54000");
+        assert_eq!(record["rows"], 10);
+        if now > kept {
+            assert!(error.detail.contains("what it changed stays"), "{error:?}");
+            assert_eq!(record["outcome"], "completed");
+            assert_eq!(record["tag"], "INSERT 0 11");
+        } else {
+            assert!(error.detail.contains("was cancelled"), "{error:?}");
+            assert_eq!(record["outcome"], "failed");
+        }
+        kept = now;
+    }
+}
+
+#[test]
 fn psql_s_pages_count_together() {
     let overseen = limited("rows: 10");
     let psql = Psql::new("127.0.0.1", overseen.gateway.port())

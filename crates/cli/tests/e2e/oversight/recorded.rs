@@ -309,6 +309,8 @@ fn no_secret_is_stored() {
         "t0ps3cret",
         "br0ken-secret",
         "d0tted-secret",
+        "st0red-secret",
+        "pr0gram-secret",
     ];
     client.query("create role recorded_role password 'hunter2'");
     client.query("alter role recorded_role password 'hunter2'");
@@ -319,6 +321,9 @@ fn no_secret_is_stored() {
     client.query("set app.token = 'd0tted-secret'");
     client.query("select set_config('app.token', 'd0tted-secret', false)");
     client.query("prepare p as select set_config('app.token', 'd0tted-secret', false)");
+    client.query("alter system set recorded.token = 'st0red-secret'");
+    client.query("alter system reset recorded.token");
+    client.query("copy (select 1) to program 'curl -u me:pr0gram-secret localhost'");
     client.query("select 'literals are kept in raw texts'");
     let mut kept = String::new();
     for entry in fs::read_dir(overseen.audit()).expect("it is there") {

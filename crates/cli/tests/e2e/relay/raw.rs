@@ -30,6 +30,7 @@ pub(crate) struct ServerError {
     pub(crate) severity: String,
     pub(crate) code: String,
     pub(crate) message: String,
+    pub(crate) detail: String,
     pub(crate) hint: String,
 }
 
@@ -255,6 +256,7 @@ impl Message {
             severity: text(b'V').into_owned(),
             code: text(b'C').into_owned(),
             message: text(b'M').into_owned(),
+            detail: text(b'D').into_owned(),
             hint: text(b'H').into_owned(),
         }
     }
@@ -274,17 +276,21 @@ pub(crate) fn message(tag: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// A Parse that leaves all types to the server.
-pub(crate) fn parse(name: &str, text: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn parse(name: impl AsRef<[u8]>, text: impl AsRef<[u8]>) -> Vec<u8> {
     message(
         b'P',
-        &[name.as_bytes(), b"\0", text.as_ref(), b"\0\0\0"].concat(),
+        &[name.as_ref(), b"\0", text.as_ref(), b"\0\0\0"].concat(),
     )
 }
 
 /// A Bind with parameters and results in text.
-pub(crate) fn bind(portal: &str, statement: &str, parameters: &[&str]) -> Vec<u8> {
+pub(crate) fn bind(
+    portal: impl AsRef<[u8]>,
+    statement: impl AsRef<[u8]>,
+    parameters: &[&str],
+) -> Vec<u8> {
     let count = u16::try_from(parameters.len()).expect("there are few");
-    let names = [portal.as_bytes(), b"\0", statement.as_bytes(), b"\0"].concat();
+    let names = [portal.as_ref(), b"\0", statement.as_ref(), b"\0"].concat();
     let mut body = [&names[..], b"\0\0", &count.to_be_bytes()].concat();
     for parameter in parameters {
         let length = u32::try_from(parameter.len()).expect("it is short");
