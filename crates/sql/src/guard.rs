@@ -21,6 +21,10 @@ const MAX_REPEATED: usize = 200_000;
 /// Bytes that PostgreSQL's scanner may go over again.
 const MAX_RESCANNED: usize = 16 << 20;
 
+/// Statements that a text may have. Each of the smallest takes some five kilobytes until the server
+/// has answered it, so that these are 100 MB; a text of 4 MiB could have half a million.
+const MAX_STATEMENTS: usize = 20_000;
+
 /// What the guard found out in passing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measure {
@@ -112,18 +116,24 @@ pub(crate) fn measure(text: &str, lexer: Lexer<'_>) -> Result<Measure, Unreadabl
     if rescanned(text.as_bytes()) > MAX_RESCANNED {
         return Err(Unreadable::TooDeep);
     }
+    let mut statements = 1;
     for token in lexer {
         measure.tokens += 1;
+        statements += usize::from(token.kind == TokenKind::Mark(b';'));
         if token.kind == TokenKind::Operator && token.range().len() > MAX_OPERATOR {
             return Err(Unreadable::TooDeep);
         }
         let piece = text.get(token.range()).unwrap_or_default();
+        // `U&"…"`: what it stands for is no longer than what is written.
+        let is_escaped = token.kind == TokenKind::QuotedName && !piece.starts_with('"');
+        measure.has_ambiguous_name |= is_escaped && piece.len() > MAX_NAME;
         if matches!(token.kind, TokenKind::Word | TokenKind::QuotedName) && !piece.is_ascii() {
             measure.has_foreign_name = true;
             measure.has_ambiguous_name |= is_ambiguous(piece, token.kind);
         }
         guard.take(token, piece);
-        if guard.deepest > MAX_DEPTH || guard.repeated > MAX_REPEATED {
+        if guard.deepest > MAX_DEPTH || guard.repeated > MAX_REPEATED || statements > MAX_STATEMENTS
+        {
             return Err(Unreadable::TooDeep);
         }
     }
@@ -298,6 +308,7 @@ mod tests {
             format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(5_000)),
             format!("SELECT * FROM a{}", " JOIN a ON b AND c".repeat(5_000)),
             format!("SELECT a{}", "[1]".repeat(5_000)),
+            "SELECT 1;".repeat(20_001),
         ] {
             assert_eq!(depth(&text), None, "{}", &text[..60]);
         }
@@ -316,9 +327,25 @@ mod tests {
             format!("SELECT * FROM t WHERE {conditions}"),
             "SELECT CASE WHEN a THEN b END; ".repeat(5_000),
             "SELECT 1 AS case, t.case; ".repeat(5_000),
+            "INSERT INTO t VALUES (1);".repeat(19_999),
         ] {
             assert!(depth(&text).is_some(), "{}", &text[..60]);
         }
+    }
+
+    #[test]
+    fn names_that_another_server_may_cut_elsewhere_are_ambiguous() {
+        let is_ambiguous = |text: &str| {
+            let measure = measure(text, Lexer::new(text, StandardConformingStrings::On));
+            measure.expect("it is small").has_ambiguous_name
+        };
+        assert!(is_ambiguous(&format!("SELECT {}\u{e9}", "a".repeat(60))));
+        assert!(is_ambiguous(&format!(
+            r#"SELECT U&"{}\00e9""#,
+            "a".repeat(62)
+        )));
+        assert!(!is_ambiguous(r#"SELECT U&"\00e9""#));
+        assert!(!is_ambiguous(&format!("SELECT \"{}\"", "a".repeat(62))));
     }
 
     #[test]
