@@ -37,10 +37,15 @@ impl<'a> Reader<'a> {
                 self.kind(Kind::Set);
                 self.change_setting(Some(name), value_of(args), scope);
             }
-            // FROM CURRENT stands only in CREATE FUNCTION.
-            VariableSetKind::VarSetDefault | VariableSetKind::VarSetCurrent => {
+            VariableSetKind::VarSetDefault => {
                 self.kind(Kind::Set);
                 self.change_setting(Some(name), SettingValue::Default, scope);
+            }
+            // FROM CURRENT: to what holds now, which may then hold for longer. It isn't only for
+            // CREATE FUNCTION: the server runs it as a statement of its own, too.
+            VariableSetKind::VarSetCurrent => {
+                self.kind(Kind::Set);
+                self.change_setting(Some(name), SettingValue::Hidden, scope);
             }
             VariableSetKind::VarReset => {
                 self.kind(Kind::Reset);

@@ -170,6 +170,50 @@ fn values_of_settings_are_kept_only_where_they_change_meaning() {
 }
 
 #[test]
+fn from_current_is_a_value_that_is_not_told() {
+    for (text, name, scope, subtype) in [
+        (
+            "SET search_path FROM CURRENT",
+            "search_path",
+            SettingScope::Session,
+            "set",
+        ),
+        (
+            "SET LOCAL search_path FROM CURRENT",
+            "search_path",
+            SettingScope::Transaction,
+            "set",
+        ),
+        (
+            "SET role FROM CURRENT",
+            "role",
+            SettingScope::Session,
+            "set_role",
+        ),
+        (
+            "SET session_authorization FROM CURRENT",
+            "session_authorization",
+            SettingScope::Session,
+            "set_role",
+        ),
+        (
+            "ALTER FUNCTION f SET search_path FROM CURRENT",
+            "search_path",
+            SettingScope::Stored,
+            "set",
+        ),
+    ] {
+        let statement = statement(text);
+        let change = &statement.settings[0];
+        assert_eq!(change.name.as_deref(), Some(name), "{text}");
+        assert_eq!(change.value, SettingValue::Hidden, "{text}");
+        assert_eq!(change.scope, scope, "{text}");
+        let subtypes: Vec<_> = statement.effects.iter().map(|e| e.subtype).collect();
+        assert!(subtypes.contains(&subtype), "{text}: {subtypes:?}");
+    }
+}
+
+#[test]
 fn names_that_another_server_would_fold_or_cut_are_not_read() {
     let foreign = LexerSettings {
         server_encoding: ServerEncoding::from_parameter("LATIN1"),
