@@ -37,6 +37,7 @@ mod window;
 mod words;
 mod yaml;
 
+pub use builtin::is_steady_function;
 pub use catalog::{Catalog, Function, Operator, Relation, Volatility};
 pub use condition::Variable;
 pub use decision::{AuditText, Decision, Denial, Limit, Limits, Reuse, Verdict};
