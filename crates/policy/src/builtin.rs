@@ -355,6 +355,14 @@ mod tests {
             "dblink",
             "pg_terminate_backend",
             "pg_advisory_lock",
+            // The rows of a sequence that an argument names.
+            "pg_sequence_last_value",
+            "pg_get_sequence_data",
+            // What other sessions do.
+            "pg_prepared_xact",
+            "pg_stat_get_backend_client_addr",
+            "pg_stat_get_backend_pid",
+            "pg_stat_get_backend_io",
         ] {
             assert!(!is_harmless_function(name), "{name}");
             assert!(is_harmful_function(name), "{name}");
