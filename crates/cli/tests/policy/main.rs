@@ -62,6 +62,28 @@ fn check_reports_all_mistakes_with_their_places() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_a_mistake_and_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let pipe = folder.path().join("policy.yaml");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .expect("a pipe");
+    for path in [pipe.to_str().expect("a path"), "/dev/zero", "/"] {
+        let output = querycop(&["policy", "check", path]);
+        assert_eq!(output.status.code(), Some(78), "{path}");
+        assert_eq!(
+            stderr(&output),
+            format!("querycop: error: {path}: it isn't a regular file\n")
+        );
+    }
+}
+
+#[test]
 fn check_fails_when_a_test_in_the_file_does() {
     let (_folder, path) = written(&POLICY.replace("expect: allow", "expect: deny"));
     let output = querycop(&["policy", "check", &path]);
