@@ -128,6 +128,26 @@ fn test_shows_the_rule_that_decides() {
 }
 
 #[test]
+fn a_terminal_gets_no_control_characters_of_the_sql() {
+    let (_folder, path) = written(POLICY);
+    let sql = "SELECT \"c\u{1b}[2J\" FROM \"o\u{9b}1m\nALLOW\".\"x\u{7f}\"";
+    for command in ["test", "explain"] {
+        let output = querycop(&["policy", command, &path, sql]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = stdout(&output);
+        let control = |letter: char| letter.is_control() && letter != '\n';
+        assert!(!text.contains(control), "{text:?}");
+        for expected in ["\\u{1b}[2J", "\\u{9b}1m", "\\u{7f}"] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+        assert!(
+            !text.lines().any(|line| line.starts_with("ALLOW")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn test_reads_files_standard_input_and_exports() {
     let (folder, path) = written(POLICY);
     let sql = folder.path().join("a.sql");
