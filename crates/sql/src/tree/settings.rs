@@ -11,6 +11,7 @@ use querycop_policy::facts::{
 
 use super::Reader;
 use super::constant::string_literal;
+use crate::secrets::may_hold_password;
 use crate::shape::read_literal;
 
 impl<'a> Reader<'a> {
@@ -177,12 +178,6 @@ impl<'a> Reader<'a> {
         );
         self.effect(Action::Session, "show", object);
     }
-}
-
-/// Whether passwords stand in a setting of the server: in connection strings and command lines.
-fn may_hold_password(setting: &str) -> bool {
-    let setting = setting.to_ascii_lowercase();
-    setting == "primary_conninfo" || setting.ends_with("_command") || setting.contains("password")
 }
 
 /// The words of a SET; hidden if one isn't a constant.
