@@ -108,15 +108,20 @@ impl<'a> Reader<'a> {
                 name.as_deref().unwrap_or_default(),
             );
         }
-        let kept = name.as_deref().is_some_and(SettingValue::is_kept);
-        let value = match value {
-            SettingValue::To(_) if !kept => SettingValue::Hidden,
-            value => value,
-        };
         let scope = if self.execution == Execution::Stored {
             SettingScope::Stored
         } else {
             scope
+        };
+        self.note_setting(name, value, scope);
+    }
+
+    /// Keeps a change, and its value where that may be kept.
+    fn note_setting(&mut self, name: Option<String>, value: SettingValue, scope: SettingScope) {
+        let kept = name.as_deref().is_some_and(SettingValue::is_kept);
+        let value = match value {
+            SettingValue::To(_) if !kept => SettingValue::Hidden,
+            value => value,
         };
         self.statement.settings.push(SettingChange {
             name: name.map(Into::into),
@@ -151,21 +156,21 @@ impl<'a> Reader<'a> {
 
     pub(super) fn alter_system_stmt(&mut self, node: &'a AlterSystemStmt) {
         self.kind(Kind::AlterSystem);
-        let name = node.setstmt.as_ref().map_or("", |setting| &setting.name);
-        if may_hold_password(name)
-            && node
-                .setstmt
-                .as_ref()
-                .is_some_and(|set| !set.args.is_empty())
-        {
+        let Some(setting) = &node.setstmt else {
+            return self.foreign();
+        };
+        let name = setting.name.to_ascii_lowercase();
+        if may_hold_password(&name) && !setting.args.is_empty() {
             self.feature(Feature::PasswordLiteral);
         }
-        self.named_effect(
-            Action::UnsafeIo,
-            "alter_system",
-            ObjectKind::Setting,
-            &name.to_ascii_lowercase(),
-        );
+        self.named_effect(Action::UnsafeIo, "alter_system", ObjectKind::Setting, &name);
+        let value = match setting.kind() {
+            VariableSetKind::VarSetValue => value_of(&setting.args),
+            _ => SettingValue::Default,
+        };
+        // RESET ALL names none.
+        let name = (!name.is_empty()).then_some(name);
+        self.note_setting(name, value, SettingScope::Stored);
     }
 
     pub(super) fn variable_show_stmt(&mut self, node: &'a VariableShowStmt) {

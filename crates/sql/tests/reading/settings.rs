@@ -156,6 +156,24 @@ fn values_of_settings_are_kept_only_where_they_change_meaning() {
             SettingScope::Stored,
         ),
         (
+            "ALTER DATABASE d SET app.token = 'x'",
+            "app.token",
+            SettingValue::Hidden,
+            SettingScope::Stored,
+        ),
+        (
+            "ALTER SYSTEM SET App.Token = 'x'",
+            "app.token",
+            SettingValue::Hidden,
+            SettingScope::Stored,
+        ),
+        (
+            "ALTER SYSTEM RESET app.token",
+            "app.token",
+            SettingValue::Default,
+            SettingScope::Stored,
+        ),
+        (
             "SELECT set_config('search_path', 'a', true)",
             "search_path",
             to(&["a"]),
