@@ -20,6 +20,23 @@ pub(crate) fn is_harmless_function(name: &str) -> bool {
     HARMLESS.contains(name)
 }
 
+/// Whether a function of `pg_catalog` says the same for every row if its arguments are the same.
+pub fn is_steady_function(name: &str) -> bool {
+    const VARYING: &[&str] = &[
+        "array_sample",
+        "array_shuffle",
+        "clock_timestamp",
+        "gen_random_uuid",
+        "random",
+        "random_normal",
+        "setseed",
+        "timeofday",
+        "uuidv4",
+        "uuidv7",
+    ];
+    HARMLESS.contains(name) && !VARYING.contains(&name)
+}
+
 /// Whether `t.f` can be a call of this function of a whole row of `t` that shows what is in it.
 ///
 /// Those of PostgreSQL 14 to 18 that a server lets call so (`SELECT t.f FROM t`), without those that
@@ -338,6 +355,14 @@ mod tests {
             "dblink",
             "pg_terminate_backend",
             "pg_advisory_lock",
+            // The rows of a sequence that an argument names.
+            "pg_sequence_last_value",
+            "pg_get_sequence_data",
+            // What other sessions do.
+            "pg_prepared_xact",
+            "pg_stat_get_backend_client_addr",
+            "pg_stat_get_backend_pid",
+            "pg_stat_get_backend_io",
         ] {
             assert!(!is_harmless_function(name), "{name}");
             assert!(is_harmful_function(name), "{name}");

@@ -1,6 +1,7 @@
 //! Conditions in CEL: what native matchers can't say.
 
 mod check;
+mod cost;
 mod input;
 
 use std::fmt;
@@ -9,13 +10,16 @@ use std::sync::{Arc, LazyLock};
 use cel::{Context, Env, ExecutionError, Program, Value};
 
 pub(crate) use check::Scope as ConditionScope;
-pub(crate) use input::Input;
+pub(crate) use cost::Budget;
+use cost::Cost;
+pub(crate) use input::{Input, StatementSeen};
 
 /// A compiled condition: the text between the quotes of `when`.
 pub(crate) struct Condition {
     program: Program,
     /// The variables that it asks for.
     variables: Vec<Variable>,
+    cost: Cost,
 }
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -76,13 +80,20 @@ impl Condition {
                 .collect::<Vec<_>>()
         })?;
         let variables = check::references(&program, scope)?;
-        let condition = Self { program, variables };
+        let condition = Self {
+            cost: Cost::of(program.expression()),
+            program,
+            variables,
+        };
         condition.rehearse(scope).map_err(|mistake| vec![mistake])?;
         Ok(condition)
     }
 
-    /// Whether it holds; `None` where it can't be evaluated.
-    pub(crate) fn holds(&self, input: &Input<'_>) -> Option<bool> {
+    /// Whether it holds; `None` where it can't be evaluated, be it that it takes too long.
+    pub(crate) fn holds(&self, input: &Input<'_>, budget: &mut Budget) -> Option<bool> {
+        if !budget.take(self.cost.with(input.items())) {
+            return None;
+        }
         match self.evaluate(input) {
             Ok(Value::Bool(holds)) => Some(holds),
             Ok(_) | Err(_) => None,
@@ -101,10 +112,20 @@ impl Condition {
         self.variables.contains(&Variable::Effect)
     }
 
+    /// Whether it looks at the statement.
+    pub(crate) fn is_about_statement(&self) -> bool {
+        self.variables.contains(&Variable::Statement)
+    }
+
     fn evaluate(&self, input: &Input<'_>) -> Result<Value, ExecutionError> {
-        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+        let mut context = input.statement.map_or_else(
+            || Context::with_env(Arc::clone(&ENVIRONMENT)),
+            StatementSeen::scope,
+        );
         for variable in &self.variables {
-            context.add_variable_from_value(variable.as_str(), input.value(*variable));
+            if let Some(value) = input.value(*variable) {
+                context.add_variable_from_value(variable.as_str(), value);
+            }
         }
         self.program.execute(&context)
     }

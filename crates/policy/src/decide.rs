@@ -5,10 +5,9 @@ mod hidden;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use cel::Value;
 use hashbrown::{HashMap, HashSet};
 
-use crate::condition::Input;
+use crate::condition::{Budget, Input, StatementSeen};
 use crate::decision::{AuditText, Decision, Limits, Reuse, Verdict};
 use crate::denial;
 use crate::explain::{Outcome, RuleOutcome, Standing};
@@ -41,7 +40,9 @@ pub(crate) struct Case<'a> {
     /// The names behind a point in the text, once they are asked for.
     dotted: OnceCell<HashSet<&'a str>>,
     /// What conditions see of the statement, once one looks.
-    statement_seen: OnceCell<Value>,
+    statement_seen: OnceCell<StatementSeen>,
+    /// What conditions may still go through of it.
+    budget: Budget,
     /// What the conditions have said that are not about an effect, by the address of their rule: a
     /// statement can have ten thousand effects.
     said: HashMap<usize, bool>,
@@ -122,6 +123,7 @@ impl<'a> Case<'a> {
             whole,
             dotted: OnceCell::new(),
             statement_seen: OnceCell::new(),
+            budget: Budget::share(count),
             said: HashMap::new(),
             tally: Tally::default(),
         }
@@ -317,17 +319,20 @@ impl<'a> Case<'a> {
         if let Some(holds) = self.said.get(&key) {
             return *holds;
         }
-        let statements: Vec<&Statement> = self.subject.statements().collect();
-        let holds = condition.holds(&Input {
+        let statement = condition.is_about_statement().then(|| {
+            self.statement_seen.get_or_init(|| {
+                let statements: Vec<&Statement> = self.subject.statements().collect();
+                StatementSeen::new(&statements, self.count, self.whole.risk)
+            })
+        });
+        let input = Input {
             principal: self.scope.principal(),
-            statements: &statements,
-            statement_seen: &self.statement_seen,
-            count: self.count,
-            risk: self.whole.risk,
+            statement,
             effect,
             transaction: self.situation.transaction,
             now: self.situation.now,
-        });
+        };
+        let holds = condition.holds(&input, &mut self.budget);
         // What can't be evaluated holds, unless that would allow something.
         let holds = holds.unwrap_or(!rule.is_allow());
         if !condition.is_about_effect() {

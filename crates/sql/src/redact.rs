@@ -5,7 +5,8 @@
 //! Literals become `?`, comments go, words without quotes are folded to lower case. Lists of
 //! literals in IN, ARRAY and VALUES become `?, ...`, and equal rows of VALUES become one, so that
 //! their length changes neither text nor fingerprint. So does the value of a setting that isn't
-//! PostgreSQL's own, be it a word, and a name in quotes that is a connection string with a password.
+//! PostgreSQL's own or has connection strings or commands, be it a word, and a name in quotes that is a
+//! connection string with a password.
 
 use std::fmt;
 
@@ -396,6 +397,22 @@ mod tests {
             (
                 "CREATE FUNCTION f() RETURNS int SET a.b = x AS $$y$$ SET c.d TO z LANGUAGE sql",
                 "create function f() returns int set a.b = ? as ? set c.d to ? language sql",
+            ),
+            (
+                "ALTER SYSTEM SET restore_command TO word",
+                "alter system set restore_command to ?",
+            ),
+            (
+                "ALTER SYSTEM SET \"Archive_Command\" = \"scp x y\"",
+                "alter system set \"Archive_Command\" = ?",
+            ),
+            (
+                "ALTER ROLE r SET primary_conninfo = word",
+                "alter role r set primary_conninfo = ?",
+            ),
+            (
+                "SET ssl_passphrase_command = word",
+                "set ssl_passphrase_command = ?",
             ),
             // Not a value, a setting of PostgreSQL's own, a column.
             ("SET a.b TO DEFAULT", "set a.b to default"),

@@ -7,7 +7,8 @@ use std::iter::Peekable;
 
 use crate::lexer::{Lexer, Token, TokenKind};
 
-/// Watches for the value of a setting that isn't PostgreSQL's own: one with a point in its name.
+/// Watches for the value of a setting that can be a secret: of one that isn't PostgreSQL's own, with a
+/// point in its name, and of connection strings and command lines.
 #[derive(Default)]
 pub(crate) struct SettingWatch {
     statement: Statement,
@@ -37,7 +38,7 @@ enum Place {
     /// SESSION or LOCAL, which can be the name's own first part.
     BehindScope,
     BehindName {
-        has_point: bool,
+        is_secret: bool,
     },
     BehindPoint,
 }
@@ -63,9 +64,9 @@ impl SettingWatch {
         let is_name = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
         let is_equal = token.kind == TokenKind::Operator && piece == "=" || is("to");
         self.place = match self.place {
-            Place::BehindName { has_point } if is_equal => {
+            Place::BehindName { is_secret } if is_equal => {
                 self.place = Place::Elsewhere;
-                return has_point;
+                return is_secret;
             }
             Place::BehindName { .. } | Place::BehindScope
                 if token.kind == TokenKind::Mark(b'.') =>
@@ -74,9 +75,9 @@ impl SettingWatch {
             }
             Place::BehindSet if is("session") || is("local") => Place::BehindScope,
             Place::BehindSet | Place::BehindScope if is_name => Place::BehindName {
-                has_point: has_point(token, piece),
+                is_secret: has_point(token, piece) || may_hold_password(piece.trim_matches('"')),
             },
-            Place::BehindPoint if is_name => Place::BehindName { has_point: true },
+            Place::BehindPoint if is_name => Place::BehindName { is_secret: true },
             _ if is("set") && self.is_about_settings() => Place::BehindSet,
             _ => Place::Elsewhere,
         };
@@ -95,6 +96,12 @@ impl SettingWatch {
 /// Whether a name in quotes has a point, or an escape that may stand for one.
 fn has_point(token: Token, piece: &str) -> bool {
     token.kind == TokenKind::QuotedName && (piece.contains('.') || !piece.starts_with('"'))
+}
+
+/// Whether passwords stand in a setting of the server: in connection strings and command lines.
+pub(crate) fn may_hold_password(setting: &str) -> bool {
+    let setting = setting.to_ascii_lowercase();
+    setting == "primary_conninfo" || setting.ends_with("_command") || setting.contains("password")
 }
 
 /// Passes over the value of a setting: signed or not, in quotes or not, a list or not. False for

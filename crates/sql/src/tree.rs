@@ -18,6 +18,7 @@ mod definitions;
 mod dispatch;
 mod drop;
 mod expressions;
+mod filter;
 mod from;
 mod functions;
 mod json;
@@ -32,6 +33,7 @@ mod roles;
 mod scope;
 mod session;
 mod settings;
+mod steady;
 mod wrappers;
 
 pub(crate) use self::columns::Budget;

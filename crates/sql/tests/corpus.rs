@@ -209,7 +209,7 @@ const MORE_RULES: &str = "
   - name: become-stricter
     allow: { actions: [session], settings: [default_transaction_read_only] }
   - name: sequences
-    allow: { actions: [call], functions: ['*.pg_get_sequence_data'] }
+    allow: { actions: [call], functions: ['*.pg_get_sequence_data', '*.pg_sequence_last_value'] }
 ";
 
 /// The example with those rules.
@@ -311,6 +311,7 @@ fn is_beyond_the_example(effect: &Effect) -> bool {
         "default_transaction_read_only",
         "pg_get_sequence_data",
         "pg_prepared_xacts",
+        "pg_sequence_last_value",
         "pg_stats",
         "pg_subscription",
         "pg_user_mappings",

@@ -1,6 +1,5 @@
 //! Reads policy files, and shows what is wrong with them.
 
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use crate::exit::{CONFIG, complain};
 /// A policy, or the exit status after all mistakes have been shown. Warnings are shown, too.
 pub(super) fn read(path: &Path) -> Result<Arc<Policy>, ExitCode> {
     let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
+    let text = querycop_policy::read_file(path).map_err(|error| {
         complain(&format!("querycop: error: {shown}: {error}\n"));
         ExitCode::from(CONFIG)
     })?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use querycop_gateway::one_line;
 use querycop_policy::facts::{Action, Effect, ObjectKind};
 use querycop_policy::{Policy, Principal, Scope, SearchPath, Situation, TransactionState};
 
@@ -165,7 +166,7 @@ fn proposal(learned: &Learned, past: &Past) -> String {
         past.directory.display()
     );
     for left_out in &learned.left_out {
-        let _ = writeln!(text, "# Never proposed: {left_out}");
+        let _ = writeln!(text, "# Never proposed: {}", one_line(left_out));
     }
     text.push_str("\nversion: 1\nmode: observe\ndefault: deny\n");
     if let Some(path) = &past.search_path {

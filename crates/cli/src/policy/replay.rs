@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 use querycop_audit::Filter;
+use querycop_gateway::one_line;
 use querycop_policy::{Principal, Scope, SearchPath, Situation, TransactionState};
 use serde_json::json;
 
@@ -146,9 +147,9 @@ fn shown(outcome: &Outcome, format: Format) -> String {
                 change.now.1,
                 change.before.0,
                 by(&change.before.1),
-                change.user,
-                change.database,
-                change.text
+                one_line(&change.user),
+                one_line(&change.database),
+                one_line(&change.text)
             ),
         };
     }

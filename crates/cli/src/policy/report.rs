@@ -1,7 +1,9 @@
 //! How a judged statement is shown.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use querycop_gateway::one_line;
 use querycop_policy::facts::{Columns, Execution, Filter};
 use querycop_policy::{
     Article, Decision, ExplainedEffect, Limit, Limits, Outcome, RuleOutcome, Standing,
@@ -59,16 +61,17 @@ pub(super) fn full(judged: &Judged<'_>) -> String {
 
 fn head(judged: &Judged<'_>) -> String {
     let decision = &judged.explanation.decision;
-    let one_line: String = judged.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut sql: String = one_line.chars().take(SHOWN).collect();
-    if sql.len() < one_line.len() {
+    let text: String = judged.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut sql: String = text.chars().take(SHOWN).collect();
+    if sql.len() < text.len() {
         sql.push('…');
     }
     format!(
-        "{}  {}  risk {}  {sql}\n",
+        "{}  {}  risk {}  {}\n",
         decision.verdict.as_str().to_uppercase(),
         decision.rule,
-        decision.risk
+        decision.risk,
+        one_line(&sql)
     )
 }
 
@@ -99,7 +102,8 @@ fn row(effect: &ExplainedEffect) -> [String; 4] {
         (None, None, Standing::Nothing) => "nothing, says the catalog".to_owned(),
         (None, None, Standing::Effect | Standing::HiddenCall) => "allowed by no rule".to_owned(),
     };
-    [action, object, manner(effect), decided]
+    // Names are the client's own words.
+    [action, object, manner(effect), decided].map(|cell| one_line(&cell).into_owned())
 }
 
 fn manner(effect: &ExplainedEffect) -> String {
@@ -157,7 +161,10 @@ fn foot(decision: &Decision) -> String {
     let mut text = String::new();
     if let Some(denial) = &decision.denial {
         let _ = writeln!(text, "    ERROR:  {}", denial.message);
-        for (label, words) in [("DETAIL", &denial.detail), ("HINT", &denial.hint)] {
+        // Message and hint are those of the file; the detail has names of the client's.
+        let detail = denial.detail.as_deref().map(one_line);
+        let hint = denial.hint.as_deref().map(Cow::Borrowed);
+        for (label, words) in [("DETAIL", detail), ("HINT", hint)] {
             if let Some(words) = words {
                 let _ = writeln!(text, "    {label}:  {words}");
             }

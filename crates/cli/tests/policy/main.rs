@@ -62,6 +62,28 @@ fn check_reports_all_mistakes_with_their_places() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_a_mistake_and_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let pipe = folder.path().join("policy.yaml");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .expect("a pipe");
+    for path in [pipe.to_str().expect("a path"), "/dev/zero", "/"] {
+        let output = querycop(&["policy", "check", path]);
+        assert_eq!(output.status.code(), Some(78), "{path}");
+        assert_eq!(
+            stderr(&output),
+            format!("querycop: error: {path}: it isn't a regular file\n")
+        );
+    }
+}
+
+#[test]
 fn check_fails_when_a_test_in_the_file_does() {
     let (_folder, path) = written(&POLICY.replace("expect: allow", "expect: deny"));
     let output = querycop(&["policy", "check", &path]);
@@ -102,6 +124,26 @@ fn test_shows_the_rule_that_decides() {
         "HINT:  Ask the payroll team.",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
+    }
+}
+
+#[test]
+fn a_terminal_gets_no_control_characters_of_the_sql() {
+    let (_folder, path) = written(POLICY);
+    let sql = "SELECT \"c\u{1b}[2J\" FROM \"o\u{9b}1m\nALLOW\".\"x\u{7f}\"";
+    for command in ["test", "explain"] {
+        let output = querycop(&["policy", command, &path, sql]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = stdout(&output);
+        let control = |letter: char| letter.is_control() && letter != '\n';
+        assert!(!text.contains(control), "{text:?}");
+        for expected in ["\\u{1b}[2J", "\\u{9b}1m", "\\u{7f}"] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+        assert!(
+            !text.lines().any(|line| line.starts_with("ALLOW")),
+            "{text}"
+        );
     }
 }
 

@@ -29,6 +29,7 @@ fn write(directory: &Path) {
         ("app", "DROP TABLE orders", false),
         ("ann", "SELECT relname FROM pg_class", true),
         ("ann", "COPY orders FROM PROGRAM 'x'", true),
+        ("ann\nrules: []\u{1b}", "COPY orders TO PROGRAM 'x'", true),
         ("ann", "BEGIN", true),
     ];
     for (number, (user, sql, completed)) in (1..).zip(past) {
@@ -114,7 +115,8 @@ rules:
         "DENY  default  was allow  1 times  app@shop  update app.carts set n = ? where id = ?",
         "DENY  floor.copy_program  was allow  1 times  ann@shop  copy orders from program ?",
         "DENY  default  was allow  1 times  ann@shop  begin",
-        "10 statements, 7 would be decided otherwise",
+        "DENY  floor.copy_program  was allow  1 times  ann\\nrules: []\\u{1b}@shop",
+        "11 statements, 8 would be decided otherwise",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
@@ -148,6 +150,7 @@ fn what_is_learned_allows_what_was_run_and_no_more() {
         proposal.contains("# Never proposed: ann: unsafe_io program"),
         "{proposal}"
     );
+    assert!(!proposal.contains("\nrules: []"), "{proposal}");
     let (_folder, policy) = written(&proposal.replace("mode: observe", "mode: enforce"));
     let output = querycop(&["policy", "check", &policy]);
     assert_eq!(
@@ -162,7 +165,7 @@ fn what_is_learned_allows_what_was_run_and_no_more() {
     assert!(text.contains("drop table orders"), "{text}\n{proposal}");
     assert!(text.contains("floor.copy_program"), "{text}");
     assert!(
-        text.contains("10 statements, 2 would be"),
+        text.contains("11 statements, 3 would be"),
         "{text}\n{proposal}"
     );
     let output = querycop(&[

@@ -1,15 +1,14 @@
 //! What a condition is asked about.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cel::Value;
 use cel::objects::{Key, Map};
+use cel::{Context, Value};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{ConditionScope, Variable};
+use super::{ConditionScope, ENVIRONMENT, Variable};
 use crate::facts::{Execution, Feature, Filter, Kind, Name, ObjectKind, Statement};
 use crate::matcher::is_function;
 use crate::principal::{CertificateName, Principal, Tls};
@@ -21,15 +20,18 @@ use crate::situation::TransactionState;
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
     pub(crate) principal: &'a Principal,
-    /// The statement and what it executes; none for what comes without SQL.
-    pub(crate) statements: &'a [&'a Statement],
-    /// What was made of them, for the conditions that are asked next.
-    pub(crate) statement_seen: &'a OnceCell<Value>,
-    pub(crate) count: usize,
-    pub(crate) risk: Risk,
+    /// Only for conditions that look at it.
+    pub(crate) statement: Option<&'a StatementSeen>,
     pub(crate) effect: Option<Seen<'a>>,
     pub(crate) transaction: TransactionState,
     pub(crate) now: Timestamp,
+}
+
+/// The statement and what it executes, made once for all conditions that look at it: it can be long.
+pub(crate) struct StatementSeen {
+    scope: Context<'static, 'static>,
+    /// How many items its lists have.
+    items: usize,
 }
 
 /// What `statement` has.
@@ -59,9 +61,17 @@ pub(super) const EFFECT_FIELDS: &[&str] = &[
 ];
 
 impl Input<'_> {
-    pub(super) fn value(&self, variable: Variable) -> Value {
+    /// How many items of lists a condition may go through, as far as they are of the SQL.
+    pub(super) fn items(&self) -> usize {
+        let statement = self.statement.map_or(0, |statement| statement.items);
+        let effect = self.effect.map_or(0, |seen| seen.columns.named.len());
+        statement + effect
+    }
+
+    /// What a variable is; `None` for the statement, which stands in an outer scope.
+    pub(super) fn value(&self, variable: Variable) -> Option<Value> {
         let principal = self.principal;
-        match variable {
+        Some(match variable {
             Variable::User => text(&principal.user),
             Variable::Database => text(&principal.database),
             Variable::Backend => text(&principal.backend),
@@ -86,7 +96,7 @@ impl Input<'_> {
             Variable::ApplicationName => {
                 text(principal.application_name.as_deref().unwrap_or_default())
             }
-            Variable::Statement => self.statement_seen.get_or_init(|| self.statement()).clone(),
+            Variable::Statement => return None,
             Variable::Effect => self.effect(),
             Variable::Transaction => text(match self.transaction {
                 TransactionState::Idle => "idle",
@@ -103,55 +113,7 @@ impl Input<'_> {
                     .to_string();
                 text(&day.to_lowercase())
             }
-        }
-    }
-
-    fn statement(&self) -> Value {
-        let effects = || {
-            self.statements
-                .iter()
-                .flat_map(|statement| &statement.effects)
-        };
-        let named = |matches: fn(ObjectKind) -> bool| {
-            let mut names: Vec<String> = effects()
-                .filter(|effect| matches(effect.object.kind))
-                .map(|effect| effect.object.name.to_string())
-                .collect();
-            names.sort_unstable();
-            names.dedup();
-            texts(names.iter().map(String::as_str))
-        };
-        let kind = self
-            .statements
-            .first()
-            .map_or(Kind::Unparsed, |first| first.kind());
-        let kinds = self
-            .statements
-            .iter()
-            .flat_map(|statement| &statement.kinds);
-        let features = self
-            .statements
-            .iter()
-            .flat_map(|statement| statement.features.iter());
-        let settings = self
-            .statements
-            .iter()
-            .flat_map(|statement| &statement.settings)
-            .filter_map(|setting| setting.name.as_deref());
-        map([
-            ("kind", text(kind.as_str())),
-            ("kinds", texts(kinds.map(|kind| kind.as_str()))),
-            ("features", texts(features.map(Feature::as_str))),
-            ("tables", named(ObjectKind::is_relation)),
-            ("functions", named(is_function)),
-            ("settings", texts(settings)),
-            ("risk", text(self.risk.as_str())),
-            (
-                "count",
-                Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX)),
-            ),
-        ]
-        .into_iter())
+        })
     }
 
     fn effect(&self) -> Value {
@@ -177,6 +139,66 @@ impl Input<'_> {
             ("returning", Value::Bool(seen.attributes.returning)),
         ]
         .into_iter())
+    }
+}
+
+impl StatementSeen {
+    /// Of a statement and what it executes; none for what comes without SQL.
+    pub(crate) fn new(statements: &[&Statement], count: usize, risk: Risk) -> Self {
+        let named = |matches: fn(ObjectKind) -> bool| {
+            let mut names: Vec<String> = statements
+                .iter()
+                .flat_map(|statement| &statement.effects)
+                .filter(|effect| matches(effect.object.kind))
+                .map(|effect| effect.object.name.to_string())
+                .collect();
+            names.sort_unstable();
+            names.dedup();
+            texts(names.iter().map(String::as_str))
+        };
+        let kind = statements
+            .first()
+            .map_or(Kind::Unparsed, |first| first.kind());
+        let kinds = statements.iter().flat_map(|statement| &statement.kinds);
+        let features = statements
+            .iter()
+            .flat_map(|statement| statement.features.iter());
+        let settings = statements
+            .iter()
+            .flat_map(|statement| &statement.settings)
+            .filter_map(|setting| setting.name.as_deref());
+        let lists = [
+            ("kinds", texts(kinds.map(|kind| kind.as_str()))),
+            ("features", texts(features.map(Feature::as_str))),
+            ("tables", named(ObjectKind::is_relation)),
+            ("functions", named(is_function)),
+            ("settings", texts(settings)),
+        ];
+        let items = lists.iter().map(|(_, list)| {
+            if let Value::List(list) = list {
+                list.len()
+            } else {
+                0
+            }
+        });
+        let items = items.sum();
+        let count = Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
+        let others = [
+            ("kind", text(kind.as_str())),
+            ("risk", text(risk.as_str())),
+            ("count", count),
+        ];
+        let mut scope = Context::with_env(Arc::clone(&ENVIRONMENT));
+        scope.add_variable_from_value(
+            Variable::Statement.as_str(),
+            map(lists.into_iter().chain(others)),
+        );
+        Self { scope, items }
+    }
+
+    /// A scope in which `statement` is.
+    pub(super) fn scope(&self) -> Context<'_, 'static> {
+        self.scope.new_inner_scope()
     }
 }
 
@@ -260,10 +282,7 @@ pub(super) fn rehearsals(
         };
         run(&Input {
             principal: &principal,
-            statements: &[&statement],
-            statement_seen: &OnceCell::new(),
-            count: 1,
-            risk: Risk::Medium,
+            statement: Some(&StatementSeen::new(&[&statement], 1, Risk::Medium)),
             effect: (scope == ConditionScope::Effect).then(|| Seen::of_effect(&effect)),
             transaction: TransactionState::Idle,
             now: Timestamp::UNIX_EPOCH,

@@ -50,10 +50,14 @@ fn a_where_that_is_required_is_required_of_merge() {
     shop.allows(&merge("ON o.id = p.id WHEN MATCHED THEN DELETE"));
     shop.allows(&merge("ON true WHEN MATCHED AND o.id = 1 THEN DELETE"));
     shop.allows(&merge("ON true WHEN NOT MATCHED THEN INSERT VALUES (1)"));
+    let by_source = "ON o.id = p.id WHEN NOT MATCHED BY SOURCE AND o.id = 1 THEN DELETE";
+    shop.allows(&merge(by_source));
     for rest in [
         "ON true WHEN MATCHED THEN DELETE",
         "ON true WHEN MATCHED THEN UPDATE SET note = 'x'",
         "ON false WHEN NOT MATCHED BY SOURCE THEN DELETE",
+        "ON o.id = p.id WHEN MATCHED THEN DELETE WHEN NOT MATCHED BY SOURCE THEN DELETE",
+        "ON o.id = p.id WHEN NOT MATCHED BY SOURCE AND 1 IN (1) THEN DELETE",
     ] {
         shop.denies(&merge(rest), "default");
         assert_eq!(shop.decide(&merge(rest)).risk, Risk::High, "{rest}");

@@ -167,3 +167,45 @@ rules:
     session.transaction = TransactionState::Open;
     assert_eq!(session.decide("SELECT 1").verdict, Verdict::Allow);
 }
+
+#[test]
+fn conditions_that_go_through_too_much_cannot_be_evaluated() {
+    let denying = session(
+        "
+version: 1
+default: allow
+rules:
+  - name: not-its-other-self
+    deny: { actions: [read] }
+    when: statement.tables.exists(t, t == 'x.' + effect.name)
+",
+    );
+    let allowing = session(
+        "
+version: 1
+default: deny
+rules:
+  - name: only-of-s
+    allow: { actions: [read] }
+    when: statement.tables.all(t, t.startsWith('s.') && effect.schema == 's')
+",
+    );
+    let select = |tables: usize| {
+        let tables: Vec<_> = (0..tables).map(|table| format!("s.t{table}")).collect();
+        format!("SELECT 1 FROM {}", tables.join(","))
+    };
+    denying.allows(&select(400));
+    denying.denies(&select(600), "not-its-other-self");
+    allowing.allows(&select(400));
+    allowing.denies(&select(600), "default");
+
+    // Each alone would do; but they share.
+    let many = [select(200).as_str()].repeat(10).join(";");
+    for decision in denying.decisions(&many) {
+        assert_eq!(decision.verdict, Verdict::Deny);
+    }
+    let few = [select(20).as_str()].repeat(1_000).join(";");
+    for decision in denying.decisions(&few) {
+        assert_eq!(decision.verdict, Verdict::Allow);
+    }
+}

@@ -3,24 +3,11 @@
 use std::cmp::Ordering;
 
 use pg_query::Node;
+use pg_query::protobuf::AConst;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::node::Node as N;
-use pg_query::protobuf::{
-    AConst, AExpr, AExprKind, BoolExpr, BoolExprType, BoolTestType, NullTestType,
-};
 
 use crate::shape::read_literal;
-
-/// Whether a condition lets every row pass, as far as the text alone tells: `true`, `1 = 1`,
-/// `id = id` (which only leaves out NULLs), `x OR true`, `EXISTS (SELECT 1)`.
-pub(super) fn is_always_true(condition: &Node) -> bool {
-    truth(condition) == Some(true)
-}
-
-/// Whether a condition lets no row pass: false or NULL.
-pub(super) fn is_never_true(condition: &Node) -> bool {
-    literal(condition).is_some_and(|constant| constant.isnull) || truth(condition) == Some(false)
-}
 
 /// Any constant but NULL, also under casts.
 pub(super) fn is_literal(node: &Node) -> bool {
@@ -38,7 +25,8 @@ pub(super) fn string_literal(node: &Node) -> Option<&str> {
     }
 }
 
-fn literal(node: &Node) -> Option<&AConst> {
+/// A constant, also under casts.
+pub(super) fn literal(node: &Node) -> Option<&AConst> {
     match node.node.as_ref()? {
         N::AConst(constant) => Some(constant),
         N::TypeCast(cast) => literal(cast.arg.as_deref()?),
@@ -47,58 +35,8 @@ fn literal(node: &Node) -> Option<&AConst> {
     }
 }
 
-/// True or false where that is certain.
-fn truth(node: &Node) -> Option<bool> {
-    match node.node.as_ref()? {
-        N::AConst(constant) => constant_truth(constant),
-        N::TypeCast(cast) => truth(cast.arg.as_deref()?),
-        N::BoolExpr(expression) => boolean(expression),
-        N::AExpr(expression) => comparison(expression),
-        N::CoalesceExpr(expression) => truth(expression.args.first()?),
-        N::NullTest(test) => {
-            let constant = literal(test.arg.as_deref()?)?;
-            Some(constant.isnull == (test.nulltesttype() == NullTestType::IsNull))
-        }
-        N::BooleanTest(test) => match (truth(test.arg.as_deref()?)?, test.booltesttype()) {
-            (value, BoolTestType::IsTrue | BoolTestType::IsNotFalse) => Some(value),
-            (value, BoolTestType::IsFalse | BoolTestType::IsNotTrue) => Some(!value),
-            (_, BoolTestType::IsNotUnknown) => Some(true),
-            (_, BoolTestType::IsUnknown) => Some(false),
-            (_, BoolTestType::Undefined) => None,
-        },
-        N::SubLink(link) => match link.subselect.as_deref()?.node.as_ref()? {
-            // EXISTS (SELECT 1) and (SELECT true), which read nothing.
-            N::SelectStmt(select)
-                if select.from_clause.is_empty()
-                    && select.where_clause.is_none()
-                    && select.larg.is_none()
-                    && select.limit_count.is_none()
-                    && select.limit_offset.is_none()
-                    && select.having_clause.is_none() =>
-            {
-                use pg_query::protobuf::SubLinkType as Kind;
-                match link.sub_link_type() {
-                    Kind::ExistsSublink => Some(true),
-                    Kind::ExprSublink => match select.target_list.first()?.node.as_ref()? {
-                        N::ResTarget(target) => truth(target.val.as_deref()?),
-                        _ => None,
-                    },
-                    Kind::Undefined
-                    | Kind::AllSublink
-                    | Kind::AnySublink
-                    | Kind::RowcompareSublink
-                    | Kind::MultiexprSublink
-                    | Kind::ArraySublink
-                    | Kind::CteSublink => None,
-                }
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn constant_truth(constant: &AConst) -> Option<bool> {
+/// What a constant is as a condition.
+pub(super) fn literal_truth(constant: &AConst) -> Option<bool> {
     read_literal();
     match constant.val.as_ref()? {
         Val::Boolval(boolean) => Some(boolean.boolval),
@@ -113,81 +51,24 @@ fn constant_truth(constant: &AConst) -> Option<bool> {
     }
 }
 
-fn boolean(expression: &BoolExpr) -> Option<bool> {
-    let mut truths = expression.args.iter().map(truth);
-    match expression.boolop() {
-        BoolExprType::NotExpr => truths.next().flatten().map(|value| !value),
-        BoolExprType::AndExpr => {
-            let truths: Vec<_> = truths.collect();
-            if truths.contains(&Some(false)) {
-                return Some(false);
-            }
-            truths
-                .iter()
-                .all(|truth| *truth == Some(true))
-                .then_some(true)
-        }
-        BoolExprType::OrExpr => {
-            let truths: Vec<_> = truths.collect();
-            if truths.contains(&Some(true)) {
-                return Some(true);
-            }
-            truths
-                .iter()
-                .all(|truth| *truth == Some(false))
-                .then_some(false)
-        }
-        BoolExprType::Undefined => None,
+/// What a comparison of two constants says.
+pub(super) fn order_is(symbol: &str, left: &Node, right: &Node) -> Option<bool> {
+    let order = compare(literal(left)?, literal(right)?)?;
+    match symbol {
+        "=" => Some(order == Ordering::Equal),
+        "<>" => Some(order != Ordering::Equal),
+        "<" => Some(order == Ordering::Less),
+        "<=" => Some(order != Ordering::Greater),
+        ">" => Some(order == Ordering::Greater),
+        ">=" => Some(order != Ordering::Less),
+        _ => None,
     }
 }
 
-fn comparison(expression: &AExpr) -> Option<bool> {
-    let left = expression.lexpr.as_deref()?;
-    let right = expression.rexpr.as_deref()?;
-    let symbol = super::names::word(expression.name.last()?)?;
-    match expression.kind() {
-        AExprKind::AexprOp => {
-            if same_columns(left, right) {
-                return matches!(symbol, "=" | "<=" | ">=").then_some(true);
-            }
-            let order = compare(literal(left)?, literal(right)?)?;
-            match symbol {
-                "=" => Some(order == Ordering::Equal),
-                "<>" => Some(order != Ordering::Equal),
-                "<" => Some(order == Ordering::Less),
-                "<=" => Some(order != Ordering::Greater),
-                ">" => Some(order == Ordering::Greater),
-                ">=" => Some(order != Ordering::Less),
-                _ => None,
-            }
-        }
-        AExprKind::AexprIn => match right.node.as_ref()? {
-            N::List(list) if symbol == "=" => list
-                .items
-                .iter()
-                .any(|item| same_columns(left, item) || same_literals(left, item))
-                .then_some(true),
-            _ => None,
-        },
-        AExprKind::AexprNotDistinct => {
-            (same_columns(left, right) || same_literals(left, right)).then_some(true)
-        }
-        AExprKind::AexprLike | AExprKind::AexprIlike => (symbol.starts_with("~~")
-            && string_literal(right).is_some_and(|pattern| {
-                !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'%')
-            }))
-        .then_some(true),
-        AExprKind::Undefined
-        | AExprKind::AexprOpAny
-        | AExprKind::AexprOpAll
-        | AExprKind::AexprDistinct
-        | AExprKind::AexprNullif
-        | AExprKind::AexprSimilar
-        | AExprKind::AexprBetween
-        | AExprKind::AexprNotBetween
-        | AExprKind::AexprBetweenSym
-        | AExprKind::AexprNotBetweenSym => None,
-    }
+/// Whether it is a pattern of LIKE that every text matches.
+pub(super) fn is_any_text(pattern: &Node) -> bool {
+    string_literal(pattern)
+        .is_some_and(|pattern| !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'%'))
 }
 
 /// Whether both are a column, named in the same words.
@@ -204,7 +85,7 @@ pub(super) fn same_columns(left: &Node, right: &Node) -> bool {
     }
 }
 
-fn same_literals(left: &Node, right: &Node) -> bool {
+pub(super) fn same_literals(left: &Node, right: &Node) -> bool {
     literal(left)
         .zip(literal(right))
         .and_then(|(left, right)| compare(left, right))

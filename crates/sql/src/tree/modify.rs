@@ -11,9 +11,10 @@ use querycop_policy::facts::{
 };
 
 use super::Reader;
-use super::constant::{is_always_true, is_never_true};
+use super::filter::passes_all;
 use super::query::{Rows, has_star};
 use super::scope::Source;
+use super::steady::Target;
 
 impl<'a> Reader<'a> {
     pub(super) fn insert_stmt(&mut self, node: &'a InsertStmt) {
@@ -103,7 +104,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(relation) = relation {
             let attributes = Attributes {
-                filter: self.filter(where_clause.as_deref()),
+                filter: self.filter(where_clause.as_deref(), Target::of(relation)),
                 returning: returning_clause.is_some(),
                 ..Attributes::default()
             };
@@ -143,7 +144,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(relation) = relation {
             let attributes = Attributes {
-                filter: self.filter(where_clause.as_deref()),
+                filter: self.filter(where_clause.as_deref(), Target::of(relation)),
                 returning: returning_clause.is_some(),
                 ..Attributes::default()
             };
@@ -177,9 +178,14 @@ impl<'a> Reader<'a> {
         if let Some(relation) = relation {
             let object = self.relation_object(ObjectKind::Relation, relation);
             self.effect(Action::Read, "", object);
+            let target = Target::of(relation);
+            // Asked once: there can be thousands of actions.
+            let joins_all = join_condition
+                .as_deref()
+                .is_none_or(|on| passes_all(on, target));
             for when in merge_when_clauses {
                 if let Some(N::MergeWhenClause(when)) = &when.node {
-                    let filter = self.merge_filter(join_condition.as_deref(), when);
+                    let filter = self.merge_filter(joins_all, when, target);
                     let attributes = Attributes {
                         filter,
                         returning: returning_clause.is_some(),
@@ -199,23 +205,25 @@ impl<'a> Reader<'a> {
     }
 
     /// Which rows of the target an action of MERGE can leave out: by ON, or by the AND of its WHEN.
-    fn merge_filter(&mut self, on: Option<&Node>, when: &MergeWhenClause) -> Filter {
+    fn merge_filter(
+        &mut self,
+        joins_all: bool,
+        when: &MergeWhenClause,
+        target: Target<'_>,
+    ) -> Filter {
         if !matches!(when.command_type(), CmdType::CmdUpdate | CmdType::CmdDelete) {
             return Filter::NotApplicable;
         }
-        let joins_all = match when.match_kind() {
-            // Rows that no row of the source joins: all of them, where ON is never true.
-            MergeMatchKind::MergeWhenNotMatchedBySource => on.is_some_and(is_never_true),
+        let is_limited_by_on = match when.match_kind() {
+            // The rows that no row of the source joins. ON leaves out the others, for which there
+            // can be an action as well; and it may join none.
+            MergeMatchKind::MergeWhenNotMatchedBySource => false,
             MergeMatchKind::MergeWhenMatched
             | MergeMatchKind::MergeWhenNotMatchedByTarget
-            | MergeMatchKind::Undefined => on.is_none_or(is_always_true),
+            | MergeMatchKind::Undefined => !joins_all,
         };
-        if !joins_all
-            || when
-                .condition
-                .as_deref()
-                .is_some_and(|and| !is_always_true(and))
-        {
+        let and = when.condition.as_deref();
+        if is_limited_by_on || and.is_some_and(|and| !passes_all(and, target)) {
             return Filter::Given;
         }
         self.feature(Feature::NoWhere);
@@ -293,10 +301,10 @@ impl<'a> Reader<'a> {
         });
     }
 
-    fn filter(&mut self, condition: Option<&Node>) -> Filter {
+    fn filter(&mut self, condition: Option<&Node>, target: Target<'_>) -> Filter {
         let filter = match condition {
             None => Filter::Missing,
-            Some(condition) if is_always_true(condition) => Filter::AlwaysTrue,
+            Some(condition) if passes_all(condition, target) => Filter::AlwaysTrue,
             Some(_) => return Filter::Given,
         };
         self.feature(Feature::NoWhere);

@@ -11,6 +11,7 @@ use querycop_policy::facts::{
 
 use super::Reader;
 use super::constant::string_literal;
+use crate::secrets::may_hold_password;
 use crate::shape::read_literal;
 
 impl<'a> Reader<'a> {
@@ -37,10 +38,15 @@ impl<'a> Reader<'a> {
                 self.kind(Kind::Set);
                 self.change_setting(Some(name), value_of(args), scope);
             }
-            // FROM CURRENT stands only in CREATE FUNCTION.
-            VariableSetKind::VarSetDefault | VariableSetKind::VarSetCurrent => {
+            VariableSetKind::VarSetDefault => {
                 self.kind(Kind::Set);
                 self.change_setting(Some(name), SettingValue::Default, scope);
+            }
+            // FROM CURRENT: to what holds now, which may then hold for longer. It isn't only for
+            // CREATE FUNCTION: the server runs it as a statement of its own, too.
+            VariableSetKind::VarSetCurrent => {
+                self.kind(Kind::Set);
+                self.change_setting(Some(name), SettingValue::Hidden, scope);
             }
             VariableSetKind::VarReset => {
                 self.kind(Kind::Reset);
@@ -102,15 +108,20 @@ impl<'a> Reader<'a> {
                 name.as_deref().unwrap_or_default(),
             );
         }
-        let kept = name.as_deref().is_some_and(SettingValue::is_kept);
-        let value = match value {
-            SettingValue::To(_) if !kept => SettingValue::Hidden,
-            value => value,
-        };
         let scope = if self.execution == Execution::Stored {
             SettingScope::Stored
         } else {
             scope
+        };
+        self.note_setting(name, value, scope);
+    }
+
+    /// Keeps a change, and its value where that may be kept.
+    fn note_setting(&mut self, name: Option<String>, value: SettingValue, scope: SettingScope) {
+        let kept = name.as_deref().is_some_and(SettingValue::is_kept);
+        let value = match value {
+            SettingValue::To(_) if !kept => SettingValue::Hidden,
+            value => value,
         };
         self.statement.settings.push(SettingChange {
             name: name.map(Into::into),
@@ -145,21 +156,21 @@ impl<'a> Reader<'a> {
 
     pub(super) fn alter_system_stmt(&mut self, node: &'a AlterSystemStmt) {
         self.kind(Kind::AlterSystem);
-        let name = node.setstmt.as_ref().map_or("", |setting| &setting.name);
-        if may_hold_password(name)
-            && node
-                .setstmt
-                .as_ref()
-                .is_some_and(|set| !set.args.is_empty())
-        {
+        let Some(setting) = &node.setstmt else {
+            return self.foreign();
+        };
+        let name = setting.name.to_ascii_lowercase();
+        if may_hold_password(&name) && !setting.args.is_empty() {
             self.feature(Feature::PasswordLiteral);
         }
-        self.named_effect(
-            Action::UnsafeIo,
-            "alter_system",
-            ObjectKind::Setting,
-            &name.to_ascii_lowercase(),
-        );
+        self.named_effect(Action::UnsafeIo, "alter_system", ObjectKind::Setting, &name);
+        let value = match setting.kind() {
+            VariableSetKind::VarSetValue => value_of(&setting.args),
+            _ => SettingValue::Default,
+        };
+        // RESET ALL names none.
+        let name = (!name.is_empty()).then_some(name);
+        self.note_setting(name, value, SettingScope::Stored);
     }
 
     pub(super) fn variable_show_stmt(&mut self, node: &'a VariableShowStmt) {
@@ -172,12 +183,6 @@ impl<'a> Reader<'a> {
         );
         self.effect(Action::Session, "show", object);
     }
-}
-
-/// Whether passwords stand in a setting of the server: in connection strings and command lines.
-fn may_hold_password(setting: &str) -> bool {
-    let setting = setting.to_ascii_lowercase();
-    setting == "primary_conninfo" || setting.ends_with("_command") || setting.contains("password")
 }
 
 /// The words of a SET; hidden if one isn't a constant.

@@ -55,6 +55,10 @@ fn no_where() {
             "MERGE INTO t USING p ON true WHEN MATCHED AND t.a = 1 THEN DO NOTHING WHEN MATCHED THEN DELETE",
             "MERGE INTO t USING p ON false WHEN NOT MATCHED BY SOURCE THEN DELETE",
             "MERGE INTO t USING p ON NULL WHEN NOT MATCHED BY SOURCE AND 1 = 1 THEN UPDATE SET a = 1",
+            "MERGE INTO t USING p ON t.id = p.id WHEN NOT MATCHED BY SOURCE THEN DELETE",
+            "MERGE INTO t USING p ON t.id = p.id WHEN MATCHED THEN DELETE WHEN NOT MATCHED BY SOURCE THEN DELETE",
+            "MERGE INTO t USING p ON t.id <> t.id WHEN NOT MATCHED BY SOURCE THEN UPDATE SET a = 1",
+            "MERGE INTO t USING (SELECT NULL::int AS x) p ON t.id = p.x WHEN NOT MATCHED BY SOURCE AND 1 IN (1) THEN DELETE",
             "WITH m AS (MERGE INTO t USING p ON true WHEN MATCHED THEN DELETE RETURNING t.id) SELECT 1 FROM m LIMIT 1",
         ],
     );
@@ -66,8 +70,8 @@ fn no_where() {
             "MERGE INTO t USING p ON true WHEN NOT MATCHED THEN INSERT VALUES (1)",
             "MERGE INTO t USING p ON true WHEN MATCHED THEN DO NOTHING",
             "MERGE INTO t USING p ON false WHEN MATCHED THEN DELETE",
-            "MERGE INTO t USING p ON t.id = p.id WHEN NOT MATCHED BY SOURCE THEN DELETE",
             "MERGE INTO t USING p ON false WHEN NOT MATCHED BY SOURCE AND t.a = 1 THEN DELETE",
+            "MERGE INTO t USING p ON t.id = p.id WHEN NOT MATCHED BY SOURCE THEN DO NOTHING",
             "DELETE FROM t WHERE id = 5",
             "DELETE FROM t WHERE id = $1",
             "DELETE FROM t WHERE false",
@@ -80,6 +84,108 @@ fn no_where() {
             "DELETE FROM t WHERE name LIKE ''",
             "INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1",
             "TRUNCATE t",
+        ],
+    );
+}
+
+#[test]
+fn a_where_without_any_column_leaves_no_row_out() {
+    for condition in [
+        "1 BETWEEN 0 AND 2",
+        "NOT (1 BETWEEN 2 AND 3)",
+        "'a' IS JSON OR 'a' IS NOT JSON",
+        "1 = ANY (ARRAY[1, 2])",
+        "1 + 1 = 2",
+        "(1, 2) < (2, 3)",
+        "coalesce(NULL, true)",
+        "greatest(1, 2) = 2",
+        "CASE WHEN true THEN true END",
+        "CASE WHEN id = 1 THEN true ELSE true END",
+        "CASE 1 WHEN 1 THEN id = id ELSE 1 IN (1) END",
+        "current_user = 'ann'",
+        "now() > '2020-01-01'",
+        "pg_catalog.length('a') = 1",
+        "1 IN (SELECT 1)",
+        "EXISTS (SELECT 1 WHERE 1 IN (1))",
+        "EXISTS (VALUES (1))",
+        "EXISTS (SELECT 1 FROM (VALUES (1)) AS v)",
+        "EXISTS (SELECT 1 UNION SELECT 2)",
+        "(SELECT count(*) > 0)",
+        "id = 5 OR 1 BETWEEN 0 AND 2",
+        "id = id AND 1 BETWEEN 0 AND 2",
+        "NOT (id = 5 AND 1 BETWEEN 2 AND 3)",
+        "(id = 5 OR 1 IN (1)) IS TRUE",
+        "NULL IS NOT FALSE",
+        "ctid IS NOT NULL",
+    ] {
+        has_feature(
+            Feature::NoWhere,
+            &[&format!("DELETE FROM t WHERE {condition}")],
+        );
+    }
+    for condition in [
+        // By chance, by a value that isn't in the text, by what nobody knows.
+        "random() < 0.5",
+        "public.length('a') = 1",
+        "f('a')",
+        "$1",
+        "$1 BETWEEN 0 AND 2",
+        "EXISTS (SELECT 1 FROM u)",
+        "EXISTS (SELECT 1 UNION SELECT 2 FROM u)",
+        "EXISTS (WITH x AS (TABLE u) SELECT 1 FROM x)",
+        "1 IN (SELECT id FROM u)",
+        "id IN (SELECT 1)",
+        "(SELECT t.id = 1)",
+        // By a column.
+        "id BETWEEN 0 AND 2",
+        "coalesce(id, 1) = 1",
+        "CASE WHEN id = 1 THEN true END",
+        "CASE WHEN id = 1 THEN false ELSE true END",
+        "id = 5 AND 1 BETWEEN 0 AND 2",
+        "NOT (id = 5 OR 1 = 2)",
+        "id = 5 OR NULL",
+        "ctid = '(0,1)'",
+        "length(name) > 1",
+        // Not one row at all.
+        "false",
+        "NULL",
+        "NOT true",
+        "false AND 1 BETWEEN 0 AND 2",
+        "1 IS NULL",
+    ] {
+        lacks_feature(
+            Feature::NoWhere,
+            &[&format!("DELETE FROM t WHERE {condition}")],
+        );
+    }
+}
+
+#[test]
+fn a_where_about_another_relation_leaves_no_row_out() {
+    has_feature(
+        Feature::NoWhere,
+        &[
+            "DELETE FROM t USING u WHERE u.id = 1",
+            "DELETE FROM t USING t AS u WHERE u.id = 1",
+            "DELETE FROM app.t AS x USING (SELECT 1 AS id) AS s WHERE s.id = 1 OR x.id = 2",
+            "UPDATE t SET a = 1 FROM u WHERE u.id = u.other AND u.a > 1",
+            "DELETE FROM t WHERE EXISTS (SELECT 1 FROM (VALUES (1)) AS v (id) WHERE v.id = 1)",
+            "MERGE INTO t USING (SELECT 1 AS id) AS s ON s.id = 1 WHEN MATCHED THEN DELETE",
+            "MERGE INTO t USING p ON p.id = 1 WHEN MATCHED AND p.gone THEN DELETE",
+        ],
+    );
+    lacks_feature(
+        Feature::NoWhere,
+        &[
+            "DELETE FROM t USING u WHERE u.id = t.id",
+            "DELETE FROM t USING u WHERE u.id = app.t.id",
+            "DELETE FROM app.t USING u WHERE u.id = 1 AND app.t.id = 1",
+            "DELETE FROM t AS x USING t WHERE t.id = 1 AND x.id = 2",
+            "DELETE FROM t USING u WHERE id = 1",
+            "UPDATE t SET a = 1 FROM u WHERE u.id = (t.pair).a",
+            "DELETE FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.id = 1)",
+            "MERGE INTO t USING p ON t.id = p.id WHEN MATCHED AND p.gone THEN DELETE",
+            "MERGE INTO t AS x USING p ON p.id = 1 WHEN MATCHED AND x.id = 1 THEN DELETE",
         ],
     );
 }

@@ -156,6 +156,24 @@ fn values_of_settings_are_kept_only_where_they_change_meaning() {
             SettingScope::Stored,
         ),
         (
+            "ALTER DATABASE d SET app.token = 'x'",
+            "app.token",
+            SettingValue::Hidden,
+            SettingScope::Stored,
+        ),
+        (
+            "ALTER SYSTEM SET App.Token = 'x'",
+            "app.token",
+            SettingValue::Hidden,
+            SettingScope::Stored,
+        ),
+        (
+            "ALTER SYSTEM RESET app.token",
+            "app.token",
+            SettingValue::Default,
+            SettingScope::Stored,
+        ),
+        (
             "SELECT set_config('search_path', 'a', true)",
             "search_path",
             to(&["a"]),
@@ -166,6 +184,50 @@ fn values_of_settings_are_kept_only_where_they_change_meaning() {
         assert_eq!(change.name.as_deref(), Some(name), "{text}");
         assert_eq!(change.value, value, "{text}");
         assert_eq!(change.scope, scope, "{text}");
+    }
+}
+
+#[test]
+fn from_current_is_a_value_that_is_not_told() {
+    for (text, name, scope, subtype) in [
+        (
+            "SET search_path FROM CURRENT",
+            "search_path",
+            SettingScope::Session,
+            "set",
+        ),
+        (
+            "SET LOCAL search_path FROM CURRENT",
+            "search_path",
+            SettingScope::Transaction,
+            "set",
+        ),
+        (
+            "SET role FROM CURRENT",
+            "role",
+            SettingScope::Session,
+            "set_role",
+        ),
+        (
+            "SET session_authorization FROM CURRENT",
+            "session_authorization",
+            SettingScope::Session,
+            "set_role",
+        ),
+        (
+            "ALTER FUNCTION f SET search_path FROM CURRENT",
+            "search_path",
+            SettingScope::Stored,
+            "set",
+        ),
+    ] {
+        let statement = statement(text);
+        let change = &statement.settings[0];
+        assert_eq!(change.name.as_deref(), Some(name), "{text}");
+        assert_eq!(change.value, SettingValue::Hidden, "{text}");
+        assert_eq!(change.scope, scope, "{text}");
+        let subtypes: Vec<_> = statement.effects.iter().map(|e| e.subtype).collect();
+        assert!(subtypes.contains(&subtype), "{text}: {subtypes:?}");
     }
 }
 
