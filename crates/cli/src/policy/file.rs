@@ -11,7 +11,7 @@ use crate::exit::{CONFIG, complain};
 /// A policy, or the exit status after all mistakes have been shown. Warnings are shown, too.
 pub(super) fn read(path: &Path) -> Result<Arc<Policy>, ExitCode> {
     let shown = path.display();
-    let text = querycop_policy::read_file(path).map_err(|error| {
+    let text = querycop_serve::read_text_file(path).map_err(|error| {
         complain(&format!("querycop: error: {shown}: {error}\n"));
         ExitCode::from(CONFIG)
     })?;

@@ -206,7 +206,7 @@ impl Drop for Governance {
 
 fn read(path: impl AsRef<Path>) -> Result<Policy, GovernanceError> {
     let path = path.as_ref();
-    let text = std::fs::read_to_string(path).map_err(|source| GovernanceError::Read {
+    let text = querycop_serve::read_text_file(path).map_err(|source| GovernanceError::Read {
         path: path.to_owned(),
         source,
     })?;
