@@ -182,6 +182,17 @@ fn a_policy_with_mistakes_leaves_the_old_one_in_force() {
     overseen
         .gateway
         .wait_for_message("policy can't be used, the old one stays in force");
+    // What never ends is no policy either.
+    let path = overseen.directory.path().join("policy.yaml");
+    std::fs::remove_file(&path).expect("it is there");
+    std::os::unix::fs::symlink("/dev/zero", &path).expect("the directory is writable");
+    querycop_testkit::wait::eventually("the second refusal", || {
+        let logs = overseen.gateway.logs();
+        let mut lines = logs.iter().map(|line| line.to_string());
+        lines
+            .any(|line| line.contains("it isn't a regular file"))
+            .then_some(())
+    });
     let mut client = overseen.client();
     assert_eq!(
         client.query("delete from pg_class")[0].error().code,
