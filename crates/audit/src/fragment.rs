@@ -178,7 +178,9 @@ impl StatementFragment {
         } else {
             MAX_TEXT_BESIDE_OTHERS
         };
-        line::text(&mut buffer, key!("text"), text, most);
+        if !text.is_empty() {
+            line::text(&mut buffer, key!("text"), text, most);
+        }
         let texts = ran.iter().map(|ran| ran.text);
         line::texts(&mut buffer, key!("runs"), texts, MAX_RUNS);
         Self(buffer.into())

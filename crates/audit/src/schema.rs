@@ -123,7 +123,7 @@ pub const SCHEMA: &[Field] = &[
     text(
         "text",
         STATEMENT,
-        "The statement with `?` for each literal.",
+        "The statement with `?` for each literal. Of a text that can't be read all of it, in the record of the first of its statements.",
     ),
     list(
         "runs",
@@ -133,7 +133,7 @@ pub const SCHEMA: &[Field] = &[
     text(
         "raw_text",
         STATEMENT,
-        "The statement as the client sent it, where the settings or a rule ask for it.",
+        "The text as the client sent it, where the settings or a rule ask for it; of several statements in the record of the first.",
     ),
     text(
         "verdict",

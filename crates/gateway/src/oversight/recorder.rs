@@ -129,12 +129,16 @@ impl Recorder {
         let judgement = run.judgement.as_deref();
         let decision = judgement.and_then(|judgement| judgement.decision(place));
         let keeps_raw = decision.and_then(|decision| decision.text) != Some(AuditText::Redacted);
+        // Once for all statements of a text, which may be very many.
+        let raw_text = text.and_then(Text::raw);
+        let raw_text = raw_text.filter(|_| keeps_raw && !run.raw_is_told);
+        run.raw_is_told |= raw_text.is_some();
         let event = Event::Statement {
             via: run.via,
             statement: running
                 .as_ref()
                 .or_else(|| text.and_then(|text| text.fragment(place))),
-            raw_text: text.and_then(Text::raw).filter(|_| keeps_raw),
+            raw_text,
             decision: judgement.and_then(|judgement| judgement.fragment(place)),
             outcome,
             rows: run.sent.rows,

@@ -34,6 +34,8 @@ pub(super) struct Run {
     pub(super) copy: Copy,
     /// Room for its records.
     pub(super) room: Rooms,
+    /// Whether one of them has the text as the client sent it.
+    pub(super) raw_is_told: bool,
     /// What the SQL in it prepares, as long as the server has not done so.
     pub(super) prepares: Vec<Preparing>,
     /// Its place among those that run at a time.
@@ -81,6 +83,7 @@ impl Run {
             sent: Amount::default(),
             copy: Copy::NotBegun,
             room: Rooms::default(),
+            raw_is_told: false,
             prepares: Vec::new(),
             running: None,
         }

@@ -23,7 +23,13 @@ pub(super) struct Text {
 
 /// What is recorded of a text's statements, encoded once and kept beside the analysis.
 #[derive(Debug)]
-struct Fragments(Box<[StatementFragment]>);
+struct Fragments {
+    statements: Box<[StatementFragment]>,
+    /// Of an unreadable text: what is recorded of those that the server has found in it beyond the
+    /// first. The text itself stands in the record of that one alone: its sender would have it written
+    /// as often as it has statements.
+    beyond: Option<StatementFragment>,
+}
 
 /// Whether something is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +117,10 @@ impl Text {
 
     /// What is recorded of a statement.
     pub(super) fn fragment(&self, place: usize) -> Option<&StatementFragment> {
-        let Fragments(fragments) = self.fragments.as_deref()?;
-        fragments.get(place).or(fragments.last())
+        let fragments = self.fragments.as_deref()?;
+        let statements = &fragments.statements;
+        let known = statements.get(place);
+        known.or(fragments.beyond.as_ref()).or(statements.last())
     }
 
     /// What is recorded of a statement that has run what stands in these texts.
@@ -159,11 +167,19 @@ impl Fragments {
     fn of(analysis: &Analysis) -> Arc<Self> {
         analysis.note.get_or_derive(|| {
             let pairs = analysis.facts.statements.iter().zip(&analysis.texts);
-            let fragments = pairs.map(|(statement, redacted)| {
-                let fingerprint = redacted.fingerprint.to_string();
-                StatementFragment::new(statement, &redacted.text, &fingerprint)
+            let statements: Box<[_]> = pairs
+                .map(|(statement, redacted)| {
+                    let fingerprint = redacted.fingerprint.to_string();
+                    StatementFragment::new(statement, &redacted.text, &fingerprint)
+                })
+                .collect();
+            let statement = analysis.facts.statements.first();
+            let unreadable = statement.filter(|_| analysis.facts.unreadable.is_some());
+            let beyond = unreadable.zip(analysis.texts.first());
+            let beyond = beyond.map(|(statement, redacted)| {
+                StatementFragment::new(statement, "", &redacted.fingerprint.to_string())
             });
-            Self(fragments.collect())
+            Self { statements, beyond }
         })
     }
 }

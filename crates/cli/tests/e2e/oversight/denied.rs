@@ -188,7 +188,7 @@ fn a_policy_with_mistakes_leaves_the_old_one_in_force() {
     std::os::unix::fs::symlink("/dev/zero", &path).expect("the directory is writable");
     querycop_testkit::wait::eventually("the second refusal", || {
         let logs = overseen.gateway.logs();
-        let mut lines = logs.iter().map(|line| line.to_string());
+        let mut lines = logs.iter().map(ToString::to_string);
         lines
             .any(|line| line.contains("it isn't a regular file"))
             .then_some(())

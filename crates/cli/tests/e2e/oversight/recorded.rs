@@ -337,6 +337,35 @@ fn no_secret_is_stored() {
 }
 
 #[test]
+fn a_text_stands_in_the_log_once_however_many_statements_the_server_finds_in_it() {
+    let observed = NO_DELETES.replace("mode: enforce", "mode: observe");
+    let overseen = Overseen::with(&observed, |gateway| {
+        gateway.env("GATEKEEPER_AUDIT_TEXT", "raw")
+    });
+    let mut client = overseen.client();
+    client.query("select 1; select 2; select 3");
+    // More statements than are read.
+    let many = 20_001;
+    client.query(&"select 1;".repeat(many));
+    let statements = overseen.statements();
+    let (few, unread) = statements.split_at(3);
+    let with = |records: &[Value], field: &str| -> Vec<bool> {
+        let records = records.iter();
+        records.map(|record| record.get(field).is_some()).collect()
+    };
+    assert_eq!(with(few, "raw_text"), [true, false, false]);
+    assert_eq!(with(few, "text"), [true; 3]);
+    assert_eq!(unread.len(), many);
+    let texts = with(unread, "text");
+    assert!(texts[0] && !texts[1..].contains(&true));
+    assert!(
+        unread
+            .iter()
+            .all(|record| record["kind"] == "unparsed" && record["tag"] == "SELECT 1")
+    );
+}
+
+#[test]
 fn without_raw_texts_no_literal_is_stored() {
     let overseen = Overseen::by(NO_DELETES);
     let mut client = overseen.client();
