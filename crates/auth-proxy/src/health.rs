@@ -95,6 +95,7 @@ impl Handler for Probes {
 
 impl Probes {
     fn metrics(&self) -> Answer {
+        self.metrics.log_lost(self.logger.take_lost());
         for target in &self.view.load().targets {
             target.observe(&self.metrics);
         }
