@@ -52,7 +52,8 @@ enum Entry {
 
 /// A client's place, and that it is counted.
 struct Admission(
-    #[expect(dead_code, reason = "held until the client has gone")] (Place, Option<Open>),
+    #[expect(dead_code, reason = "held until the client has gone, or seems to have")]
+    (Place, Option<Open>),
 );
 
 /// A client with its instance.
@@ -256,11 +257,11 @@ impl Connected {
             first,
             current,
             label,
-            admission: _admission,
+            admission,
         } = self;
         let _connected = current.metrics.connected();
         tokio::select! {
-            end = relay(&mut client, &mut server, &first, &current.metrics) => {
+            end = relay(&mut client, &mut server, &first, &current.metrics, admission) => {
                 tell(&sessions.logger, &label, &end);
             }
             () = current.replaced.cancelled() => {
