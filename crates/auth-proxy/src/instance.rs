@@ -1,6 +1,7 @@
 //! An instance as clients of a listener reach it: which one it is now, and how it is dialled.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use alloydb_connector::{DialOptions, Dialer, Error, IamLogin, InstanceUri, Stream};
@@ -26,9 +27,20 @@ pub(crate) struct Target {
     acceptor: Option<Acceptor>,
     current: Arc<ArcSwapOption<Current>>,
     logger: Logger,
-    /// Asks for the DNS name again and again.
-    following: Mutex<Option<AbortOnDropHandle<()>>>,
+    /// Keeps `current` current, if it has a DNS name.
+    _followed: Option<Arc<Followed>>,
 }
+
+/// A DNS name that is asked for again and again, while a target has it. All that have it share one, also
+/// those before and after a reload: connections end when it leads elsewhere, whichever they came by.
+struct Followed {
+    current: Arc<ArcSwapOption<Current>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// The DNS names that are followed.
+#[derive(Default)]
+pub(crate) struct Names(Mutex<HashMap<String, Weak<Followed>>>);
 
 /// The instance behind a name, until another takes its place.
 pub(crate) struct Current {
@@ -45,6 +57,7 @@ pub(crate) struct Workshop {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) dns_period: Duration,
+    pub(crate) names: Names,
     pub(crate) failed_instance: FailedInstance,
     pub(crate) logger: Logger,
 }
@@ -74,32 +87,43 @@ impl Workshop {
         } else {
             IamLogin::Off
         };
-        let target = Target {
+        let (current, followed) = match &instance.name {
+            InstanceName::Uri(uri) => {
+                let current = current(&self.metrics, uri.clone());
+                (Arc::new(ArcSwapOption::from(Some(current))), None)
+            }
+            InstanceName::Dns(name) => {
+                let followed = self.follow(name).await?;
+                (Arc::clone(&followed.current), Some(followed))
+            }
+        };
+        Ok(Arc::new(Target {
             label: label(&instance.name),
             dialer,
             options: DialOptions::new()
                 .ip_type(instance.ip_type)
                 .iam_login(iam_login),
             acceptor,
-            current: Arc::default(),
+            current,
             logger: self.logger.clone(),
-            following: Mutex::new(None),
-        };
-        match &instance.name {
-            InstanceName::Uri(uri) => target.current.store(Some(self.current(uri.clone()))),
-            InstanceName::Dns(name) => self.follow(&target, name).await?,
-        }
-        Ok(Arc::new(target))
+            _followed: followed,
+        }))
     }
 
     /// Looks the name up, and goes on doing so.
-    async fn follow(&self, target: &Target, name: &str) -> Result<(), LookupError> {
+    async fn follow(&self, name: &str) -> Result<Arc<Followed>, LookupError> {
+        let known = self.names.get(name);
+        let current = known.as_ref().map(|known| Arc::clone(&known.current));
+        let follower = Follower {
+            name: name.to_owned(),
+            current: current.unwrap_or_default(),
+            metrics: Arc::clone(&self.metrics),
+            resolver: Arc::clone(&self.resolver),
+            logger: self.logger.clone(),
+        };
         match dns::look_up(&self.resolver, name).await {
-            Ok(uri) => {
-                let to = short(&uri);
-                self.logger.info(format_args!("[{name}] leads to {to}"));
-                target.current.store(Some(self.current(uri)));
-            }
+            Ok(uri) => follower.found(uri),
+            Err(error) if follower.current.load().is_some() => follower.failed(&error),
             Err(error) => {
                 self.metrics.name_failed(name);
                 if self.failed_instance == FailedInstance::EndsAll {
@@ -112,23 +136,31 @@ impl Workshop {
                 ));
             }
         }
-        let follower = Follower {
-            name: name.to_owned(),
-            current: Arc::clone(&target.current),
-            metrics: Arc::clone(&self.metrics),
-            resolver: Arc::clone(&self.resolver),
-            logger: self.logger.clone(),
-        };
-        let following = tokio::spawn(follower.run(self.dns_period));
-        *target
-            .following
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(AbortOnDropHandle::new(following));
-        Ok(())
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let made = Arc::new(Followed {
+            current: Arc::clone(&follower.current),
+            _task: AbortOnDropHandle::new(tokio::spawn(follower.run(self.dns_period))),
+        });
+        self.names.put(name, &made);
+        Ok(made)
+    }
+}
+
+impl Names {
+    fn get(&self, name: &str) -> Option<Arc<Followed>> {
+        self.all().get(name)?.upgrade()
     }
 
-    fn current(&self, uri: InstanceUri) -> Arc<Current> {
-        current(&self.metrics, uri)
+    fn put(&self, name: &str, followed: &Arc<Followed>) {
+        let mut all = self.all();
+        all.retain(|_, followed| followed.strong_count() > 0);
+        all.insert(name.to_owned(), Arc::downgrade(followed));
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Weak<Followed>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -225,14 +257,16 @@ impl Follower {
             ticks.tick().await;
             match dns::look_up(&self.resolver, &self.name).await {
                 Ok(uri) => self.found(uri),
-                Err(error) => {
-                    self.metrics.name_failed(&self.name);
-                    let (name, error) = (&self.name, chain(&error));
-                    self.logger
-                        .error(format_args!("[{name}] stays where it was: {error}"));
-                }
+                Err(error) => self.failed(&error),
             }
         }
+    }
+
+    fn failed(&self, error: &LookupError) {
+        self.metrics.name_failed(&self.name);
+        let (name, error) = (&self.name, chain(error));
+        self.logger
+            .error(format_args!("[{name}] stays where it was: {error}"));
     }
 
     fn found(&self, uri: InstanceUri) {
@@ -242,9 +276,9 @@ impl Follower {
         }
         let (name, to) = (&self.name, short(&uri));
         self.current.store(Some(current(&self.metrics, uri)));
-        self.metrics.name_changed(name);
         match before {
             Some(before) => {
+                self.metrics.name_changed(name);
                 let from = short(&before.uri);
                 self.logger.info(format_args!(
                     "[{name}] leads to {to} now, connections to {from} are closed"

@@ -20,7 +20,7 @@ use crate::google::{self, Google, Sending};
 use crate::health::{Health, Probes, View};
 use crate::hooks::Hooks;
 use crate::http_server::{HttpError, HttpServer};
-use crate::instance::Workshop;
+use crate::instance::{Names, Workshop};
 use crate::listeners::{Listeners, Prepared, ServeError, Serving};
 use crate::log::{Logger, chain};
 use crate::meter::meter;
@@ -127,6 +127,7 @@ impl Proxy {
             metrics: Arc::clone(&metrics),
             resolver: Arc::clone(&hooks.resolver),
             dns_period: settings.dns_period,
+            names: Names::default(),
             failed_instance: settings.failed_instance,
             logger: logger.clone(),
         };

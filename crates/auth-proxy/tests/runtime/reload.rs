@@ -11,14 +11,14 @@ use crate::proxy::{instance, settings, try_start, worker};
 
 /// What the instances are when they are read again.
 #[derive(Clone, Default)]
-struct Instances(Arc<Mutex<Option<Vec<Instance>>>>);
+pub(crate) struct Instances(Arc<Mutex<Option<Vec<Instance>>>>);
 
 impl Instances {
-    fn set(&self, instances: Option<Vec<Instance>>) {
+    pub(crate) fn set(&self, instances: Option<Vec<Instance>>) {
         *self.0.lock().expect("nobody panics with it") = instances;
     }
 
-    fn hooks(&self) -> Hooks {
+    pub(crate) fn hooks(&self) -> Hooks {
         let instances = self.clone();
         let read = move || {
             let read = instances.0.lock().expect("nobody panics with it").clone();
@@ -31,7 +31,7 @@ impl Instances {
     }
 }
 
-fn on(port: u16, name: &str) -> Instance {
+pub(crate) fn on(port: u16, name: &str) -> Instance {
     Instance {
         bind: Bind::Tcp {
             address: [127, 0, 0, 1].into(),
@@ -42,7 +42,7 @@ fn on(port: u16, name: &str) -> Instance {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("it has an address").port()
 }
