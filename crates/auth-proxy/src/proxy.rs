@@ -320,6 +320,9 @@ impl Proxy {
                 () = changed => {}
             }
             notify(Phase::Reloading, &self.logger);
+            if let Some(watch) = &mut self.watch {
+                watch.mark();
+            }
             let mut stops = self.stops.clone();
             // What is read waits for others; the end doesn't wait for it.
             tokio::select! {
@@ -414,9 +417,9 @@ impl Proxy {
         self.look();
     }
 
-    /// Other instances may have other files.
+    /// Other instances may have other files, and any may have changed since they were read.
     fn watch_again(&mut self) {
-        if let Ok(watch) = Watch::begin(&files(&self.settings)) {
+        if let Ok(watch) = Watch::after(self.watch.as_ref(), &files(&self.settings)) {
             self.watch = watch;
         }
     }

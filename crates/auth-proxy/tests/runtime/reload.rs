@@ -151,3 +151,32 @@ fn the_file_is_watched() {
     assert_eq!(worker("127.0.0.1", other).query("SELECT 1"), "1");
     proxy.stop();
 }
+
+#[test]
+fn a_change_while_the_instances_are_read_is_not_missed() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("proxy.toml");
+    std::fs::write(&file, "old").unwrap();
+    let (port, other) = (free_port(), free_port());
+    let mut watching = settings([on(port, PRIMARY)]);
+    watching.config_file = Some(file.clone());
+    let config = file.clone();
+    let read = move || {
+        let text = std::fs::read_to_string(&config).map_err(|error| error.to_string())?;
+        if text == "changed" {
+            // Somebody else writes it just now.
+            std::fs::write(&config, "changed again").map_err(|error| error.to_string())?;
+            return Ok(vec![on(port, PRIMARY)]);
+        }
+        Ok(vec![on(port, PRIMARY), on(other, POOL)])
+    };
+    let hooks = Hooks {
+        reload: Some(Arc::new(read)),
+        ..Hooks::default()
+    };
+    let proxy = try_start(watching, hooks).expect("it starts");
+    std::fs::write(&file, "changed").unwrap();
+    proxy.wait_for_out("[p.l.c.pool] Listening on");
+    assert_eq!(proxy.out().matches("Reloading the instances").count(), 2);
+    proxy.stop();
+}
