@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use super::limiter::Limiter;
+use super::limiter::{Limiter, Need};
 use super::schedule::{self, BUFFER};
 use super::{Fetch, Material};
 use crate::clock::Clock;
@@ -101,6 +101,7 @@ impl Entry {
             && failure.is_terminal()
             && !state.busy
             && !self.is_ready()
+            && self.limiter().has_just_failed(Instant::now())
         {
             return Err(failure.into());
         }
@@ -207,7 +208,20 @@ impl Entry {
     }
 
     fn is_ready(&self) -> bool {
-        self.limiter().is_ready(Instant::now())
+        let (need, _) = self.need();
+        self.limiter().is_ready(need, Instant::now())
+    }
+
+    /// How much a refresh is needed, and for how long that stays so at most.
+    fn need(&self) -> (Need, Duration) {
+        let now = self.pace.clock.now();
+        match self.state.borrow().valid(now) {
+            Some(material) => {
+                let left = material.expires_at.duration_since(now);
+                (Need::Renewal, left.unwrap_or_default())
+            }
+            None => (Need::Everything, Duration::MAX),
+        }
     }
 
     fn limiter(&self) -> std::sync::MutexGuard<'_, Limiter> {
@@ -269,10 +283,11 @@ impl Entry {
     /// One refresh at the limiter's pace; says when the next one is due.
     async fn refresh(&self, fetch: &Arc<dyn Fetch>) -> Option<Instant> {
         loop {
-            let taken = self.limiter().take(Instant::now());
+            let (need, until) = self.need();
+            let taken = self.limiter().take(need, Instant::now());
             match taken {
                 Ok(()) => break,
-                Err(wait) => sleep(wait).await,
+                Err(wait) => sleep(wait.min(until)).await,
             }
         }
         let span = step!("refresh", alloydb.instance = %self.instance);
@@ -312,10 +327,13 @@ impl Entry {
         let now = Instant::now();
         let wall = self.pace.clock.now();
         let mut due = None;
-        if let Ok(material) = &outcome {
-            let life = material.life;
-            self.limiter().adapt(life, now);
-            due = Some(now + schedule::jittered(schedule::wait(life), rand::random()));
+        match &outcome {
+            Ok(material) => {
+                let life = material.life;
+                self.limiter().succeeded(life, now);
+                due = Some(now + schedule::jittered(schedule::wait(life), rand::random()));
+            }
+            Err(_) => self.limiter().failed(now),
         }
         self.state.send_modify(|state| {
             state.finished += 1;
