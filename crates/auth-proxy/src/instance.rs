@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::client_tls::{Acceptor, MaterialError};
-use crate::dialers::Dialers;
+use crate::dialers::{Dialers, same};
 use crate::dns::{self, LookupError, Resolve};
 use crate::log::{Logger, chain};
 use crate::metrics::{InstanceMetrics, Metrics, Outcome, short};
@@ -22,7 +22,10 @@ use crate::{FailedInstance, Identity, Instance, InstanceName};
 /// Where the clients of a listener are led.
 pub(crate) struct Target {
     label: String,
+    identity: Identity,
     dialer: Dialer,
+    /// Dialled last.
+    dialled: ArcSwapOption<Current>,
     options: DialOptions,
     acceptor: Option<Acceptor>,
     current: Arc<ArcSwapOption<Current>>,
@@ -99,7 +102,9 @@ impl Workshop {
         };
         Ok(Arc::new(Target {
             label: label(&instance.name),
+            identity: identity.clone(),
             dialer,
+            dialled: ArcSwapOption::empty(),
             options: DialOptions::new()
                 .ip_type(instance.ip_type)
                 .iam_login(iam_login),
@@ -196,8 +201,22 @@ impl Target {
         self.current.load_full()
     }
 
+    /// Whether it dials the same instance with the same certificate.
+    pub(crate) fn shares_with(&self, other: &Self) -> bool {
+        let uri = |target: &Self| target.current().map(|current| current.uri.clone());
+        same(&self.identity, &other.identity) && uri(self) == uri(other)
+    }
+
+    /// Leaves the certificate of its instance as it is: nobody is led there any more.
+    pub(crate) fn rest(&self) {
+        for current in self.current().iter().chain(&self.dialled.load_full()) {
+            self.dialer.rest(&current.uri);
+        }
+    }
+
     /// Dials it.
-    pub(crate) async fn dial(&self, current: &Current) -> Result<Stream, Error> {
+    pub(crate) async fn dial(&self, current: &Arc<Current>) -> Result<Stream, Error> {
+        self.leave_behind(current);
         let label = &self.label;
         self.logger
             .debug(format_args!("[{label}] dialing {}", current.uri));
@@ -224,6 +243,23 @@ impl Target {
                 .debug(format_args!("[{label}] no connection after {took:?}")),
         }
         dialled
+    }
+
+    /// Of the instance that was dialled before, if this is another one, nobody needs the certificate.
+    fn leave_behind(&self, current: &Arc<Current>) {
+        let dialled = self.dialled.load();
+        if dialled
+            .as_ref()
+            .is_some_and(|dialled| Arc::ptr_eq(dialled, current))
+        {
+            return;
+        }
+        let before = self.dialled.swap(Some(Arc::clone(current)));
+        if let Some(before) = before
+            && before.uri != current.uri
+        {
+            self.dialer.rest(&before.uri);
+        }
     }
 
     /// Tells when the client certificate expires, if there is one.

@@ -52,6 +52,8 @@ struct State {
     finished: u64,
     /// A refresh runs, waits for the limiter, or has been asked for.
     busy: bool,
+    /// Nobody dials it any more, so that it isn't renewed ahead.
+    resting: bool,
     /// The task is gone, so there will be no further refresh.
     ended: bool,
 }
@@ -93,6 +95,10 @@ impl Entry {
         }
         // A copy, because to ask for a refresh is to write what is borrowed here.
         let state = self.state.borrow().clone();
+        if state.resting {
+            self.state
+                .send_if_modified(|state| std::mem::take(&mut state.resting));
+        }
         if let Some(material) = self.usable(&state) {
             return Ok((material, CacheUse::Hit));
         }
@@ -138,6 +144,14 @@ impl Entry {
     /// renewed again, so that a thousand failed dials force one refresh.
     pub(crate) fn force(&self, failed: &Arc<Material>) {
         self.demand(|state| state.has(failed));
+    }
+
+    /// Leaves it alone until it is dialled again.
+    pub(crate) fn rest(&self) {
+        self.state.send_if_modified(|state| {
+            let was_resting = std::mem::replace(&mut state.resting, true);
+            !was_resting
+        });
     }
 
     pub(crate) fn status(&self) -> InstanceStatus {
@@ -271,6 +285,9 @@ impl Entry {
                 Some(due) => sleep_until(due).await,
                 None => std::future::pending().await,
             }
+            let mut changes = self.state.subscribe();
+            // The sender lives as long as this entry.
+            let _ = changes.wait_for(|state| !state.resting).await;
         };
         tokio::select! {
             () = timer => self.state.send_modify(|state| state.busy = true),

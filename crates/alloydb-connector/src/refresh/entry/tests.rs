@@ -469,3 +469,25 @@ async fn a_source_that_panics_ends_no_entry() {
     assert!(error.to_string().contains("panicked"), "{error}");
     bed.dial().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_at_rest_is_renewed_when_it_is_dialled_again() {
+    let bed = bed(RefreshStrategy::Ahead, |wall, _| async move {
+        Ok(wall.material(HOUR))
+    });
+    let first = bed.dial().await.unwrap();
+    bed.entry.rest();
+    sleep(Duration::from_mins(50)).await;
+    assert_eq!(bed.calls(), 1);
+    let same = bed.dial().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &same), "it is valid still");
+    bed.settle().await;
+    assert_eq!(bed.calls(), 2, "its renewal is due");
+    bed.entry.rest();
+    sleep(HOUR * 5).await;
+    assert_eq!(bed.calls(), 2);
+    bed.dial().await.unwrap();
+    assert_eq!(bed.calls(), 3);
+    sleep(HOUR).await;
+    assert!(bed.calls() > 3, "it is renewed ahead again");
+}
