@@ -120,7 +120,7 @@ fn an_instance_that_can_not_be_set_up_is_skipped_at_a_reload() {
         },
         ..instance(POOL)
     };
-    instances.set(Some(vec![bad, on(port, PRIMARY)]));
+    instances.set(Some(vec![bad.clone(), on(port, PRIMARY)]));
     proxy.reload();
     proxy.wait_for_err("instance skipped: [p.l.c.pool] Unable to mount socket: -1 is no port");
     eventually("readiness to name it", || {
@@ -129,6 +129,20 @@ fn an_instance_that_can_not_be_set_up_is_skipped_at_a_reload() {
             .1
             .contains("skipped p.l.c.pool")
             .then_some(())
+    });
+    assert_eq!(worker("127.0.0.1", port).query("SELECT 1"), "1");
+
+    instances.set(Some(vec![bad]));
+    proxy.reload();
+    eventually("readiness to miss a listener", || {
+        let (status, body) = proxy.get("/readiness");
+        let expected = "no instance has a listener\nskipped p.l.c.pool: ";
+        (status == 503 && body.starts_with(expected)).then_some(())
+    });
+    instances.set(Some(vec![on(port, PRIMARY)]));
+    proxy.reload();
+    eventually("readiness", || {
+        (proxy.get("/readiness") == (200, "ok".to_owned())).then_some(())
     });
     assert_eq!(worker("127.0.0.1", port).query("SELECT 1"), "1");
     proxy.stop();
