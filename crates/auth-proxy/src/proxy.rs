@@ -366,7 +366,7 @@ impl Proxy {
         let left = if limit.is_zero() {
             0
         } else {
-            drain(limit, || self.places.taken()).await
+            drain(limit, || self.places.present()).await
         };
         if left > 0 {
             self.logger.error(format_args!(

@@ -22,12 +22,18 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// A client that closes its socket and one that ends its own direction alone look the same until
 /// something is written to it. After the end of a client the instance may be silent for this long
-/// before the client's place is given up …
-const PLACE: Duration = Duration::from_secs(1);
+/// before the client counts as gone …
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// … and for this long before the connection is closed: a server that is asked nothing more and has
 /// nothing to say runs a query whose answer most likely nobody waits for.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// That a client is here: until it is dropped.
+pub(crate) trait Presence {
+    /// The client asks nothing any more, but may be answered.
+    fn leave(&mut self);
+}
 
 /// What ended a connection.
 #[derive(Debug)]
@@ -70,9 +76,9 @@ enum Stage {
 /// A client that has ended, and how long its instance has been silent since.
 struct Leaving {
     timer: Pin<Box<Sleep>>,
-    /// Bytes that had come from the instance when it began.
+    /// Bytes that had come from the instance when it was set.
     heard: u64,
-    has_place: bool,
+    is_present: bool,
 }
 
 /// What a direction has come to.
@@ -88,14 +94,14 @@ enum Step {
 }
 
 /// Copies until both sides have ended; says what ended first. `first` goes to the instance ahead of
-/// all else. `place` is dropped at the end, or before it when the client seems to have gone. Not cancel
-/// safe.
+/// all else. `presence` is dropped at the end, or before it when the client seems to have gone. Not
+/// cancel safe.
 pub(crate) async fn relay<C, S>(
     client: &mut C,
     server: &mut S,
     first: &[u8],
     metrics: &InstanceMetrics,
-    place: impl Sized,
+    presence: impl Presence,
 ) -> End
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -105,7 +111,7 @@ where
     let mut down = Direction::new(Pipe::default());
     let mut end = None;
     let mut grace: Option<Pin<Box<Sleep>>> = None;
-    let mut place = Some(place);
+    let mut presence = Some(presence);
     let mut leaving: Option<Leaving> = None;
     let mut turns = Turns::default();
     poll_fn(|cx| {
@@ -162,8 +168,9 @@ where
         if up.stage != Stage::Open && down.stage == Stage::Open {
             let leaving = leaving.get_or_insert_with(|| Leaving::new(&down));
             is_silent = leaving.poll(cx, &down).is_ready();
-            if !leaving.has_place {
-                place = None;
+            presence = presence.take().filter(|_| leaving.is_present);
+            if let Some(presence) = &mut presence {
+                presence.leave();
             }
         }
         if is_over || is_late || is_silent {
@@ -185,9 +192,9 @@ fn metrics_of(direction: &mut Direction, count: impl FnOnce(u64)) {
 impl Leaving {
     fn new(down: &Direction) -> Self {
         Self {
-            timer: Box::pin(sleep(PLACE)),
+            timer: Box::pin(sleep(ANSWER)),
             heard: down.counted,
-            has_place: true,
+            is_present: true,
         }
     }
 
@@ -198,20 +205,20 @@ impl Leaving {
             let is_silent = self.heard == down.counted && down.pipe.is_empty();
             self.heard = down.counted;
             if !is_silent {
-                let limit = if self.has_place { PLACE } else { SILENCE };
+                let limit = if self.is_present { ANSWER } else { SILENCE };
                 self.timer.as_mut().reset(Instant::now() + limit);
             }
             ready!(self.timer.as_mut().poll(cx));
             if !is_silent {
                 continue;
             }
-            if !self.has_place {
+            if !self.is_present {
                 return Poll::Ready(());
             }
-            self.has_place = false;
+            self.is_present = false;
             self.timer
                 .as_mut()
-                .reset(Instant::now() + SILENCE.saturating_sub(PLACE));
+                .reset(Instant::now() + SILENCE.saturating_sub(ANSWER));
         }
     }
 }
@@ -267,19 +274,25 @@ mod tests {
     use super::*;
     use crate::metrics::Metrics;
 
-    /// A client and a server with a relay between them.
-    fn between() -> (DuplexStream, DuplexStream, JoinHandle<End>) {
-        between_with(())
+    impl Presence for oneshot::Sender<()> {
+        fn leave(&mut self) {}
     }
 
-    /// With something that the client holds.
-    fn between_with(place: impl Send + 'static) -> (DuplexStream, DuplexStream, JoinHandle<End>) {
+    /// A client and a server with a relay between them.
+    fn between() -> (DuplexStream, DuplexStream, JoinHandle<End>) {
+        between_with(oneshot::channel().0)
+    }
+
+    /// With something that is dropped when the client seems to have gone.
+    fn between_with(
+        presence: oneshot::Sender<()>,
+    ) -> (DuplexStream, DuplexStream, JoinHandle<End>) {
         let metrics = Arc::new(Metrics::new("").unwrap());
         let uri = "projects/p/locations/l/clusters/c/instances/i";
         let metrics = metrics.of(&uri.parse().unwrap());
         let (client, mut near) = duplex(1 << 16);
         let (mut far, server) = duplex(1 << 16);
-        let relay = async move { relay(&mut near, &mut far, b"first ", &metrics, place).await };
+        let relay = async move { relay(&mut near, &mut far, b"first ", &metrics, presence).await };
         (client, server, tokio::spawn(relay))
     }
 
@@ -322,13 +335,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_has_ended_gives_up_its_place_and_then_the_silent_connection() {
-        let (place, given_up) = oneshot::channel::<()>();
-        let (mut client, mut server, relay) = between_with(place);
+    async fn a_client_that_has_ended_is_given_up_and_then_the_silent_connection() {
+        let (presence, given_up) = oneshot::channel::<()>();
+        let (mut client, mut server, relay) = between_with(presence);
         let began = Instant::now();
         client.shutdown().await.unwrap();
         given_up.await.unwrap_err();
-        assert_eq!(began.elapsed().as_secs(), PLACE.as_secs());
+        assert_eq!(began.elapsed().as_secs(), ANSWER.as_secs());
         let mut heard = String::new();
         server.read_to_string(&mut heard).await.unwrap();
         assert!(matches!(relay.await.unwrap(), End::Client));
@@ -338,20 +351,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_has_ended_gets_all_that_comes_without_a_long_silence() {
-        let (place, mut given_up) = oneshot::channel::<()>();
-        let (mut client, mut server, relay) = between_with(place);
+        let (presence, mut given_up) = oneshot::channel::<()>();
+        let (mut client, mut server, relay) = between_with(presence);
         client.shutdown().await.unwrap();
-        for pause in [PLACE / 2, PLACE / 2, PLACE / 2] {
+        for pause in [ANSWER / 2, ANSWER / 2, ANSWER / 2] {
             sleep(pause).await;
             server.write_all(b"row ").await.unwrap();
         }
         let is_empty = Err(oneshot::error::TryRecvError::Empty);
         assert_eq!(given_up.try_recv(), is_empty, "it is being answered");
         for pause in [
-            SILENCE.saturating_sub(PLACE),
+            SILENCE.saturating_sub(ANSWER),
             SILENCE / 2,
             SILENCE / 2,
-            SILENCE.saturating_sub(PLACE),
+            SILENCE.saturating_sub(ANSWER),
         ] {
             sleep(pause).await;
             server.write_all(b"row ").await.unwrap();
