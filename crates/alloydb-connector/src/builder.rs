@@ -266,7 +266,7 @@ impl DialerBuilder {
         let user_agent = self.full_user_agent();
         let around = self.surroundings(&user_agent)?;
         let endpoint = self.endpoint(&around.universe)?;
-        let routes = self.proxy.routes()?;
+        let routes = self.proxy.routes();
         let of_login = self.login_credentials.as_ref().unwrap_or(&self.credentials);
         let login = resolve(of_login, Purpose::Login, &around)?;
         let closed = CancellationToken::new();

@@ -126,6 +126,15 @@ impl Dialer {
         }
     }
 
+    /// Ends the renewals of an instance that is no longer wanted, until it is dialled again.
+    pub fn rest(&self, instance: &InstanceUri) {
+        if let Source::Admin(instances) = &self.0.source
+            && let Some(entry) = instances.known(instance)
+        {
+            entry.rest();
+        }
+    }
+
     /// The login token, as the metadata exchange carries it. For logins whose password it is.
     /// Cancel safe.
     pub async fn login_token(&self) -> Result<AccessToken, Error> {

@@ -49,8 +49,9 @@ impl Proxy {
     }
 
     /// The default: `ALL_PROXY` or `all_proxy` (`socks5://`, `socks5h://`, `http://`), else
-    /// `HTTPS_PROXY` or `https_proxy` (`http://`, asked to CONNECT). Hosts, domains and networks in
-    /// `NO_PROXY` are reached directly, and so is loopback. Read once, when the dialer is built.
+    /// `HTTPS_PROXY` or `https_proxy` (`http://`, asked to CONNECT). A value that can't be used is
+    /// ignored, with a warning: it may be meant for others. Hosts, domains and networks in `NO_PROXY`
+    /// are reached directly, and so is loopback. Read once, when the dialer is built.
     pub fn from_environment() -> Self {
         Self(Choice::Environment)
     }
@@ -80,14 +81,20 @@ impl Proxy {
     }
 
     /// The way to instances.
-    pub(crate) fn routes(&self) -> Result<Routes, ConfigError> {
+    pub(crate) fn routes(&self) -> Routes {
         match &self.0 {
-            Choice::None => Ok(Routes::default()),
-            Choice::Environment => Routes::read(variable),
-            Choice::Url { through, .. } => Ok(Routes {
+            Choice::None => Routes::default(),
+            Choice::Environment => {
+                let (routes, ignored) = Routes::read(variable);
+                for mistake in ignored {
+                    tracing::warn!("ignored: {mistake}");
+                }
+                routes
+            }
+            Choice::Url { through, .. } => Routes {
                 through: Some(through.clone()),
                 except: Exceptions::default(),
-            }),
+            },
         }
     }
 }
@@ -116,22 +123,26 @@ impl Routes {
             .filter(|_| !self.except.contains(host))
     }
 
-    fn read(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// What the variables say, and what is wrong with those that can't be used.
+    fn read(look_up: impl Fn(&str) -> Option<String>) -> (Self, Vec<ConfigError>) {
         let named = |names: [&'static str; 2]| {
             names
                 .into_iter()
                 .find_map(|name| Some((name, look_up(name)?)))
         };
-        let proxy = named(["ALL_PROXY", "all_proxy"]);
-        let proxy = proxy.or_else(|| named(["HTTPS_PROXY", "https_proxy"]));
-        let through = match proxy {
-            Some((name, url)) => Some(Through::parse(&url, name)?),
-            None => None,
-        };
+        let mut ignored = Vec::new();
+        let proxies = [["ALL_PROXY", "all_proxy"], ["HTTPS_PROXY", "https_proxy"]];
+        let through = proxies
+            .into_iter()
+            .filter_map(named)
+            .find_map(|(name, url)| {
+                let parsed = Through::parse(&url, name);
+                parsed.map_err(|mistake| ignored.push(mistake)).ok()
+            });
         let except = named(["NO_PROXY", "no_proxy"]).map_or_else(String::new, |(_, text)| text);
         let mut except = Exceptions::parse(&except);
         except.loopback = true;
-        Ok(Self { through, except })
+        (Self { through, except }, ignored)
     }
 }
 
@@ -244,7 +255,13 @@ fn parse_url(text: &str, variable: &'static str) -> Result<Url, ConfigError> {
 mod tests {
     use super::*;
 
-    fn routes(variables: &[(&str, &str)]) -> Result<Routes, ConfigError> {
+    fn routes(variables: &[(&str, &str)]) -> Routes {
+        let (routes, ignored) = read(variables);
+        assert!(ignored.is_empty(), "{ignored:?}");
+        routes
+    }
+
+    fn read(variables: &[(&str, &str)]) -> (Routes, Vec<ConfigError>) {
         Routes::read(|wanted| {
             let found = variables.iter().find(|(name, _)| *name == wanted);
             found.map(|(_, value)| (*value).to_owned())
@@ -257,16 +274,13 @@ mod tests {
             ("ALL_PROXY", "socks5h://u:p@proxy:1080"),
             ("HTTPS_PROXY", "http://x:1"),
         ]);
-        assert!(matches!(
-            all.unwrap().to("10.0.0.5"),
-            Some(Through::Socks5 { .. })
-        ));
-        let https = routes(&[("https_proxy", "proxy:3128")]).unwrap();
+        assert!(matches!(all.to("10.0.0.5"), Some(Through::Socks5 { .. })));
+        let https = routes(&[("https_proxy", "proxy:3128")]);
         assert!(matches!(
             https.to("10.0.0.5"),
             Some(Through::Connect { .. })
         ));
-        assert!(routes(&[]).unwrap().to("10.0.0.5").is_none());
+        assert!(routes(&[]).to("10.0.0.5").is_none());
     }
 
     #[test]
@@ -274,8 +288,7 @@ mod tests {
         let routes = routes(&[
             ("ALL_PROXY", "socks5://proxy:1080"),
             ("NO_PROXY", "10.0.0.0/8, .goog,example.com,192.168.7.7"),
-        ])
-        .unwrap();
+        ]);
         for direct in [
             "10.1.2.3",
             "x.alloydb.goog",
@@ -296,13 +309,18 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_cant_be_used_is_named_without_its_password() {
+    fn a_proxy_that_cant_be_used_is_ignored_and_named_without_its_password() {
         for url in [
             "ftp://u:secret@proxy",
             "https://u:secret@proxy",
             "socks4://u:secret@proxy",
+            "socks5://u:secret@bad host:1",
+            "http://",
         ] {
-            let error = routes(&[("ALL_PROXY", url)]).unwrap_err().to_string();
+            let (routes, ignored) = read(&[("ALL_PROXY", url), ("HTTPS_PROXY", "other:1")]);
+            let next = routes.to("10.0.0.5").expect("the next one counts");
+            assert_eq!(next.proxy(), ("other", 1));
+            let error = ignored[0].to_string();
             assert!(
                 error.contains("ALL_PROXY") && !error.contains("secret"),
                 "{error}"

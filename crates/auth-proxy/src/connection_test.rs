@@ -70,13 +70,43 @@ pub(crate) async fn until_reached(
             Ok(Err(failures)) => last = failures,
             Err(_) => return Err(last),
         }
-        if Instant::now() + pause >= end {
-            return Err(last);
-        }
+        let left = end.saturating_duration_since(Instant::now());
+        pause = match before_next(pause, left) {
+            Some(pause) => pause,
+            None => return Err(last),
+        };
         logger.info(format_args!(
             "Not all instances can be reached yet, trying again in {pause:?}: {last}"
         ));
         sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// The pause before the next attempt, with so much time left: a short time is used to its end. `None` when
+/// it is over.
+fn before_next(pause: Duration, left: Duration) -> Option<Duration> {
+    let pause = pause.min((left / 2).max(PAUSE_MIN));
+    (pause < left).then_some(pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_used_to_its_end() {
+        let limit = Duration::from_secs(3);
+        let (mut at, mut pause) = (Duration::ZERO, PAUSE_MIN);
+        let mut attempts = vec![0];
+        while let Some(next) = before_next(pause, limit.saturating_sub(at)) {
+            at += next;
+            attempts.push(at.as_millis());
+            pause = (next * 2).min(PAUSE_MAX);
+        }
+        assert_eq!(attempts, [0, 500, 1500, 2250, 2750]);
+        let long = before_next(PAUSE_MAX, Duration::from_mins(1));
+        assert_eq!(long, Some(PAUSE_MAX));
+        assert_eq!(before_next(PAUSE_MIN, Duration::from_millis(1)), None);
     }
 }

@@ -163,7 +163,7 @@ pub(crate) fn announce(settings: &Settings, logger: &Logger) {
 }
 
 /// Whether two identities are the same. Secrets of one's own settings need no constant time.
-fn same(one: &Identity, other: &Identity) -> bool {
+pub(crate) fn same(one: &Identity, other: &Identity) -> bool {
     let credentials = match (&one.credential, &other.credential) {
         (Credential::ApplicationDefault, Credential::ApplicationDefault)
         | (Credential::Gcloud, Credential::Gcloud) => true,

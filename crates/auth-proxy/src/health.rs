@@ -1,5 +1,6 @@
 //! Whether clients can be served, and what probes and scrapes are told.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -95,6 +96,7 @@ impl Handler for Probes {
 
 impl Probes {
     fn metrics(&self) -> Answer {
+        self.metrics.log_lost(self.logger.take_lost());
         for target in &self.view.load().targets {
             target.observe(&self.metrics);
         }
@@ -122,14 +124,23 @@ impl Probes {
     }
 
     fn readiness(&self) -> Answer {
-        if let Some(reason) = self.health.unready() {
+        let view = self.view.load();
+        let unready = self.health.unready().or_else(|| {
+            let is_empty = view.targets.is_empty();
+            is_empty.then(|| "no instance has a listener".to_owned())
+        });
+        if let Some(reason) = &unready {
             self.logger
                 .error(format_args!("[Health Check] Readiness failed: {reason}"));
-            return text(StatusCode::SERVICE_UNAVAILABLE, reason);
         }
-        let view = self.view.load();
-        let skipped = view.skipped.iter();
-        let lines = skipped.map(|Skipped { label, reason }| format!("\nskipped {label}: {reason}"));
-        text(StatusCode::OK, format!("ok{}", lines.collect::<String>()))
+        let (status, mut body) = match unready {
+            Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+            None => (StatusCode::OK, "ok".to_owned()),
+        };
+        for Skipped { label, reason } in &view.skipped {
+            // Writing to a string can't fail.
+            let _ = write!(body, "\nskipped {label}: {reason}");
+        }
+        text(status, body)
     }
 }

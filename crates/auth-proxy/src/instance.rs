@@ -1,6 +1,7 @@
 //! An instance as clients of a listener reach it: which one it is now, and how it is dialled.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use alloydb_connector::{DialOptions, Dialer, Error, IamLogin, InstanceUri, Stream};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::client_tls::{Acceptor, MaterialError};
-use crate::dialers::Dialers;
+use crate::dialers::{Dialers, same};
 use crate::dns::{self, LookupError, Resolve};
 use crate::log::{Logger, chain};
 use crate::metrics::{InstanceMetrics, Metrics, Outcome, short};
@@ -21,14 +22,28 @@ use crate::{FailedInstance, Identity, Instance, InstanceName};
 /// Where the clients of a listener are led.
 pub(crate) struct Target {
     label: String,
+    identity: Identity,
     dialer: Dialer,
+    /// Dialled last.
+    dialled: ArcSwapOption<Current>,
     options: DialOptions,
     acceptor: Option<Acceptor>,
     current: Arc<ArcSwapOption<Current>>,
     logger: Logger,
-    /// Asks for the DNS name again and again.
-    following: Mutex<Option<AbortOnDropHandle<()>>>,
+    /// Keeps `current` current, if it has a DNS name.
+    _followed: Option<Arc<Followed>>,
 }
+
+/// A DNS name that is asked for again and again, while a target has it. All that have it share one, also
+/// those before and after a reload: connections end when it leads elsewhere, whichever they came by.
+struct Followed {
+    current: Arc<ArcSwapOption<Current>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// The DNS names that are followed.
+#[derive(Default)]
+pub(crate) struct Names(Mutex<HashMap<String, Weak<Followed>>>);
 
 /// The instance behind a name, until another takes its place.
 pub(crate) struct Current {
@@ -45,6 +60,7 @@ pub(crate) struct Workshop {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) dns_period: Duration,
+    pub(crate) names: Names,
     pub(crate) failed_instance: FailedInstance,
     pub(crate) logger: Logger,
 }
@@ -74,32 +90,45 @@ impl Workshop {
         } else {
             IamLogin::Off
         };
-        let target = Target {
+        let (current, followed) = match &instance.name {
+            InstanceName::Uri(uri) => {
+                let current = current(&self.metrics, uri.clone());
+                (Arc::new(ArcSwapOption::from(Some(current))), None)
+            }
+            InstanceName::Dns(name) => {
+                let followed = self.follow(name).await?;
+                (Arc::clone(&followed.current), Some(followed))
+            }
+        };
+        Ok(Arc::new(Target {
             label: label(&instance.name),
+            identity: identity.clone(),
             dialer,
+            dialled: ArcSwapOption::empty(),
             options: DialOptions::new()
                 .ip_type(instance.ip_type)
                 .iam_login(iam_login),
             acceptor,
-            current: Arc::default(),
+            current,
             logger: self.logger.clone(),
-            following: Mutex::new(None),
-        };
-        match &instance.name {
-            InstanceName::Uri(uri) => target.current.store(Some(self.current(uri.clone()))),
-            InstanceName::Dns(name) => self.follow(&target, name).await?,
-        }
-        Ok(Arc::new(target))
+            _followed: followed,
+        }))
     }
 
     /// Looks the name up, and goes on doing so.
-    async fn follow(&self, target: &Target, name: &str) -> Result<(), LookupError> {
+    async fn follow(&self, name: &str) -> Result<Arc<Followed>, LookupError> {
+        let known = self.names.get(name);
+        let current = known.as_ref().map(|known| Arc::clone(&known.current));
+        let follower = Follower {
+            name: name.to_owned(),
+            current: current.unwrap_or_default(),
+            metrics: Arc::clone(&self.metrics),
+            resolver: Arc::clone(&self.resolver),
+            logger: self.logger.clone(),
+        };
         match dns::look_up(&self.resolver, name).await {
-            Ok(uri) => {
-                let to = short(&uri);
-                self.logger.info(format_args!("[{name}] leads to {to}"));
-                target.current.store(Some(self.current(uri)));
-            }
+            Ok(uri) => follower.found(uri),
+            Err(error) if follower.current.load().is_some() => follower.failed(&error),
             Err(error) => {
                 self.metrics.name_failed(name);
                 if self.failed_instance == FailedInstance::EndsAll {
@@ -112,23 +141,31 @@ impl Workshop {
                 ));
             }
         }
-        let follower = Follower {
-            name: name.to_owned(),
-            current: Arc::clone(&target.current),
-            metrics: Arc::clone(&self.metrics),
-            resolver: Arc::clone(&self.resolver),
-            logger: self.logger.clone(),
-        };
-        let following = tokio::spawn(follower.run(self.dns_period));
-        *target
-            .following
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(AbortOnDropHandle::new(following));
-        Ok(())
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let made = Arc::new(Followed {
+            current: Arc::clone(&follower.current),
+            _task: AbortOnDropHandle::new(tokio::spawn(follower.run(self.dns_period))),
+        });
+        self.names.put(name, &made);
+        Ok(made)
+    }
+}
+
+impl Names {
+    fn get(&self, name: &str) -> Option<Arc<Followed>> {
+        self.all().get(name)?.upgrade()
     }
 
-    fn current(&self, uri: InstanceUri) -> Arc<Current> {
-        current(&self.metrics, uri)
+    fn put(&self, name: &str, followed: &Arc<Followed>) {
+        let mut all = self.all();
+        all.retain(|_, followed| followed.strong_count() > 0);
+        all.insert(name.to_owned(), Arc::downgrade(followed));
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Weak<Followed>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,8 +201,22 @@ impl Target {
         self.current.load_full()
     }
 
+    /// Whether it dials the same instance with the same certificate.
+    pub(crate) fn shares_with(&self, other: &Self) -> bool {
+        let uri = |target: &Self| target.current().map(|current| current.uri.clone());
+        same(&self.identity, &other.identity) && uri(self) == uri(other)
+    }
+
+    /// Leaves the certificate of its instance as it is: nobody is led there any more.
+    pub(crate) fn rest(&self) {
+        for current in self.current().iter().chain(&self.dialled.load_full()) {
+            self.dialer.rest(&current.uri);
+        }
+    }
+
     /// Dials it.
-    pub(crate) async fn dial(&self, current: &Current) -> Result<Stream, Error> {
+    pub(crate) async fn dial(&self, current: &Arc<Current>) -> Result<Stream, Error> {
+        self.leave_behind(current);
         let label = &self.label;
         self.logger
             .debug(format_args!("[{label}] dialing {}", current.uri));
@@ -192,6 +243,23 @@ impl Target {
                 .debug(format_args!("[{label}] no connection after {took:?}")),
         }
         dialled
+    }
+
+    /// Of the instance that was dialled before, if this is another one, nobody needs the certificate.
+    fn leave_behind(&self, current: &Arc<Current>) {
+        let dialled = self.dialled.load();
+        if dialled
+            .as_ref()
+            .is_some_and(|dialled| Arc::ptr_eq(dialled, current))
+        {
+            return;
+        }
+        let before = self.dialled.swap(Some(Arc::clone(current)));
+        if let Some(before) = before
+            && before.uri != current.uri
+        {
+            self.dialer.rest(&before.uri);
+        }
     }
 
     /// Tells when the client certificate expires, if there is one.
@@ -225,14 +293,16 @@ impl Follower {
             ticks.tick().await;
             match dns::look_up(&self.resolver, &self.name).await {
                 Ok(uri) => self.found(uri),
-                Err(error) => {
-                    self.metrics.name_failed(&self.name);
-                    let (name, error) = (&self.name, chain(&error));
-                    self.logger
-                        .error(format_args!("[{name}] stays where it was: {error}"));
-                }
+                Err(error) => self.failed(&error),
             }
         }
+    }
+
+    fn failed(&self, error: &LookupError) {
+        self.metrics.name_failed(&self.name);
+        let (name, error) = (&self.name, chain(error));
+        self.logger
+            .error(format_args!("[{name}] stays where it was: {error}"));
     }
 
     fn found(&self, uri: InstanceUri) {
@@ -242,9 +312,9 @@ impl Follower {
         }
         let (name, to) = (&self.name, short(&uri));
         self.current.store(Some(current(&self.metrics, uri)));
-        self.metrics.name_changed(name);
         match before {
             Some(before) => {
+                self.metrics.name_changed(name);
                 let from = short(&before.uri);
                 self.logger.info(format_args!(
                     "[{name}] leads to {to} now, connections to {from} are closed"

@@ -181,6 +181,7 @@ impl Listeners {
         for skipped in &skipped_before {
             self.metrics().gone(&skipped.label);
         }
+        let targets_before = self.targets();
         let mut old = std::mem::take(&mut self.entries);
         let mut kept = Vec::new();
         // First each instance's own socket, then one that another gives up.
@@ -214,6 +215,12 @@ impl Listeners {
         // One that went may have had the name of one that stays.
         for entry in &self.entries {
             self.metrics().listening(entry.target.load().label(), true);
+        }
+        let targets = self.targets();
+        for target in targets_before {
+            if !targets.iter().any(|other| other.shares_with(&target)) {
+                target.rest();
+            }
         }
         self.skipped.is_empty()
     }

@@ -174,6 +174,11 @@ impl Metrics {
         self.ours.name_failures.with_label_values(&[name]).inc();
     }
 
+    /// Lines of the log that found no room.
+    pub(crate) fn log_lost(&self, count: u64) {
+        self.ours.log_lost.inc_by(count);
+    }
+
     /// What the project's Cloud Monitoring or Cloud Trace didn't take.
     pub(crate) fn telemetry_lost(&self, to: &str, count: u64) {
         let lost = self.ours.telemetry_lost.with_label_values(&[to]);

@@ -7,18 +7,24 @@ use std::sync::atomic::{AtomicI64, Ordering};
 #[derive(Debug)]
 pub(crate) struct Places {
     open: AtomicI64,
+    /// Those of clients that have ended and may still be answered: others may come in their stead.
+    leaving: AtomicI64,
     limit: i64,
 }
 
 /// A client's place, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<Places>);
+pub(crate) struct Place {
+    places: Arc<Places>,
+    is_leaving: bool,
+}
 
 impl Places {
     /// `limit` places; 0 is no limit.
     pub(crate) fn new(limit: u64) -> Self {
         Self {
             open: AtomicI64::new(0),
+            leaving: AtomicI64::new(0),
             limit: i64::try_from(limit).unwrap_or(i64::MAX),
         }
     }
@@ -29,12 +35,20 @@ impl Places {
         let taken = self
             .open
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
-        taken.ok().map(|_| Place(Arc::clone(self)))
+        taken.ok().map(|_| Place {
+            places: Arc::clone(self),
+            is_leaving: false,
+        })
     }
 
     /// How many are taken.
     pub(crate) fn taken(&self) -> i64 {
         self.open.load(Ordering::Acquire)
+    }
+
+    /// How many clients are here, those that have ended included.
+    pub(crate) fn present(&self) -> i64 {
+        self.taken() + self.leaving.load(Ordering::Acquire)
     }
 
     /// The limit, if there is one.
@@ -43,9 +57,25 @@ impl Places {
     }
 }
 
+impl Place {
+    /// The client has ended: somebody else may have the place.
+    pub(crate) fn leave(&mut self) {
+        if !std::mem::replace(&mut self.is_leaving, true) {
+            // In this order, so that it is present all the time.
+            self.places.leaving.fetch_add(1, Ordering::AcqRel);
+            self.places.open.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        let counted = if self.is_leaving {
+            &self.places.leaving
+        } else {
+            &self.places.open
+        };
+        counted.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -62,6 +92,20 @@ mod tests {
         drop(first);
         assert!(places.take().is_some());
         assert_eq!((places.taken(), places.limit()), (0, Some(1)));
+    }
+
+    #[test]
+    fn who_leaves_is_present_and_makes_room() {
+        let places = Arc::new(Places::new(1));
+        let mut first = places.take().unwrap();
+        first.leave();
+        first.leave();
+        assert_eq!((places.taken(), places.present()), (0, 1));
+        let second = places.take().unwrap();
+        assert_eq!((places.taken(), places.present()), (1, 2));
+        drop(first);
+        drop(second);
+        assert_eq!((places.taken(), places.present()), (0, 0));
     }
 
     #[test]

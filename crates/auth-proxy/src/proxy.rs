@@ -20,7 +20,7 @@ use crate::google::{self, Google, Sending};
 use crate::health::{Health, Probes, View};
 use crate::hooks::Hooks;
 use crate::http_server::{HttpError, HttpServer};
-use crate::instance::Workshop;
+use crate::instance::{Names, Workshop};
 use crate::listeners::{Listeners, Prepared, ServeError, Serving};
 use crate::log::{Logger, chain};
 use crate::meter::meter;
@@ -127,6 +127,7 @@ impl Proxy {
             metrics: Arc::clone(&metrics),
             resolver: Arc::clone(&hooks.resolver),
             dns_period: settings.dns_period,
+            names: Names::default(),
             failed_instance: settings.failed_instance,
             logger: logger.clone(),
         };
@@ -319,6 +320,9 @@ impl Proxy {
                 () = changed => {}
             }
             notify(Phase::Reloading, &self.logger);
+            if let Some(watch) = &mut self.watch {
+                watch.mark();
+            }
             let mut stops = self.stops.clone();
             // What is read waits for others; the end doesn't wait for it.
             tokio::select! {
@@ -362,7 +366,7 @@ impl Proxy {
         let left = if limit.is_zero() {
             0
         } else {
-            drain(limit, || self.places.taken()).await
+            drain(limit, || self.places.present()).await
         };
         if left > 0 {
             self.logger.error(format_args!(
@@ -413,9 +417,9 @@ impl Proxy {
         self.look();
     }
 
-    /// Other instances may have other files.
+    /// Other instances may have other files, and any may have changed since they were read.
     fn watch_again(&mut self) {
-        if let Ok(watch) = Watch::begin(&files(&self.settings)) {
+        if let Ok(watch) = Watch::after(self.watch.as_ref(), &files(&self.settings)) {
             self.watch = watch;
         }
     }

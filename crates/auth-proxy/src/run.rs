@@ -29,19 +29,25 @@ const ECHO: Duration = Duration::from_millis(100);
 
 /// Runs a proxy to its end; returns the exit status of the process. Call it once: it takes the
 /// process's signals and its log.
-pub fn run(settings: Settings, mut hooks: Hooks) -> u8 {
+pub fn run(settings: Settings, hooks: Hooks) -> u8 {
     let logger = Logger::standard(settings.logging);
+    let status = run_logged(settings, hooks, &logger);
+    logger.flush();
+    status
+}
+
+fn run_logged(settings: Settings, mut hooks: Hooks, logger: &Logger) -> u8 {
     // Outside of a runtime, since it sends from threads of its own.
     let exporting = match Exporting::start(&settings.telemetry, &settings.version, &hooks.spans) {
         Ok(exporting) => exporting,
         Err(error) => {
-            terminal(&logger, &error);
+            terminal(logger, &error);
             return FAILED;
         }
     };
     hooks.meter = hooks.meter.or_else(|| exporting.meter());
     let lines = LibraryLog::new(logger.clone());
-    let lines = lines.with_filter(filter_fn(LibraryLog::filter(&logger)));
+    let lines = lines.with_filter(filter_fn(LibraryLog::filter(logger)));
     let subscriber = tracing_subscriber::registry()
         .with(lines)
         .with(exporting.layer());
@@ -50,11 +56,11 @@ pub fn run(settings: Settings, mut hooks: Hooks) -> u8 {
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            terminal(&logger, &error);
+            terminal(logger, &error);
             return FAILED;
         }
     };
-    let status = runtime.block_on(live(settings, &logger, hooks));
+    let status = runtime.block_on(live(settings, logger, hooks));
     // What still waits for somebody isn't waited for.
     runtime.shutdown_background();
     exporting.end();

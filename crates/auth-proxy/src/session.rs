@@ -16,7 +16,7 @@ use crate::log::{Logger, chain};
 use crate::metrics::{InstanceMetrics, Metrics, Open, Refused};
 use crate::places::{Place, Places};
 use crate::refusal::Refusal;
-use crate::relay::{Break, End, relay};
+use crate::relay::{Break, End, Presence, relay};
 
 /// For a client to be led to TLS, handshake included.
 const TLS_DEADLINE: Duration = Duration::from_secs(10);
@@ -50,10 +50,17 @@ enum Entry {
     Full(i64, OwnedSemaphorePermit),
 }
 
-/// A client's place, and that it is counted.
-struct Admission(
-    #[expect(dead_code, reason = "held until the client has gone")] (Place, Option<Open>),
-);
+/// A client's place, and that it is counted: held until the client has gone, or seems to have.
+struct Admission {
+    place: Place,
+    _open: Option<Open>,
+}
+
+impl Presence for Admission {
+    fn leave(&mut self) {
+        self.place.leave();
+    }
+}
 
 /// A client with its instance.
 struct Connected {
@@ -107,7 +114,7 @@ impl Sessions {
         let entry = match (self.places.take(), self.places.limit()) {
             (Some(place), _) => {
                 let open = metrics.map(InstanceMetrics::open);
-                Entry::Admitted(Admission((place, open)))
+                Entry::Admitted(Admission { place, _open: open })
             }
             (None, limit) => {
                 let limit = limit.unwrap_or_default();
@@ -256,11 +263,11 @@ impl Connected {
             first,
             current,
             label,
-            admission: _admission,
+            admission,
         } = self;
         let _connected = current.metrics.connected();
         tokio::select! {
-            end = relay(&mut client, &mut server, &first, &current.metrics) => {
+            end = relay(&mut client, &mut server, &first, &current.metrics, admission) => {
                 tell(&sessions.logger, &label, &end);
             }
             () = current.replaced.cancelled() => {

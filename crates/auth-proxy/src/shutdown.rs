@@ -49,7 +49,7 @@ pub struct StopHandle(Arc<watch::Sender<Requests>>);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Requests {
     first: Option<Trigger>,
-    count: u64,
+    signals: u64,
 }
 
 /// Hears what is asked of the handle.
@@ -62,15 +62,13 @@ impl StopHandle {
         (Self(Arc::new(sender)), Stops(receiver))
     }
 
-    /// Asks the proxy to end. A signal that comes while it is ending makes it end at once; a second
-    /// request to quit doesn't.
+    /// Asks the proxy to end. A second signal makes it end at once. A request to quit is no signal:
+    /// a hook before the stop (of Kubernetes, of systemd) sends it, and SIGTERM follows in any case.
     pub fn stop(&self, trigger: Trigger) {
         self.0.send_modify(|requests| {
-            if requests.first.is_none() {
-                requests.first = Some(trigger);
-                requests.count = 1;
-            } else if trigger != Trigger::Quit {
-                requests.count += 1;
+            requests.first.get_or_insert(trigger);
+            if trigger != Trigger::Quit {
+                requests.signals += 1;
             }
         });
     }
@@ -87,11 +85,11 @@ impl Stops {
         }
     }
 
-    /// Waits for a signal after the first request. Cancel safe.
+    /// Waits for a second signal. Cancel safe.
     pub(crate) async fn again(&mut self) {
         if self
             .0
-            .wait_for(|requests| requests.count > 1)
+            .wait_for(|requests| requests.signals > 1)
             .await
             .is_err()
         {
@@ -123,9 +121,13 @@ mod tests {
         handle.stop(Trigger::Quit);
         handle.stop(Trigger::Quit);
         assert_eq!(stops.first().await, Trigger::Quit);
-        let hurried = timeout(Duration::ZERO, stops.again()).await;
-        assert!(hurried.is_err(), "quitting twice is no hurry");
         handle.stop(Trigger::Terminate);
+        let hurried = timeout(Duration::ZERO, stops.again()).await;
+        assert!(hurried.is_err(), "it is the first signal");
+        handle.stop(Trigger::Quit);
+        let hurried = timeout(Duration::ZERO, stops.again()).await;
+        assert!(hurried.is_err(), "quitting is no signal");
+        handle.stop(Trigger::Interrupt);
         stops.again().await;
         assert_eq!(stops.first().await, Trigger::Quit);
     }

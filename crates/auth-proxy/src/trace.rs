@@ -13,8 +13,8 @@ use crate::log::Logger;
 /// Writes what libraries report through `tracing`.
 ///
 /// The connector's own words are debug lines, whatever their level: the failure of a connection is
-/// told once, by the connection. What the accept loops and the exporter of telemetry warn of concerns
-/// the process, and is an error.
+/// told once, by the connection. What the accept loops, the exporter of telemetry and the connector's
+/// look at the environment warn of concerns the process, and is an error.
 pub(crate) struct LibraryLog {
     logger: Logger,
 }
@@ -37,7 +37,9 @@ fn is_connector(metadata: &Metadata<'_>) -> bool {
 
 fn is_trouble(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
-    let concerns_all = target.starts_with("querycop_serve") || target.starts_with("opentelemetry");
+    let concerns_all = target.starts_with("querycop_serve")
+        || target.starts_with("opentelemetry")
+        || target == "alloydb_connector::proxy";
     concerns_all && metadata.is_event() && *metadata.level() <= Level::WARN
 }
 

@@ -173,39 +173,71 @@ impl InstanceError {
         }
     }
 
-    /// What to do about it.
+    /// What to do about it, for who runs the gateway.
     pub(crate) fn hint(&self) -> &'static str {
-        match self.cause() {
-            Some(Error::Config(_)) => {
+        match self.remedy() {
+            Remedy::Addresses => {
                 "Check GATEKEEPER_BACKEND_IP_TYPE, and which addresses the instance has."
             }
-            Some(Error::Refresh(refresh)) => match refresh.failure() {
-                RefreshFailure::Status { code: 404, .. } => {
-                    "Check GATEKEEPER_BACKEND_INSTANCE: project, region, cluster and instance."
-                }
-                RefreshFailure::Status {
-                    code: 401 | 403, ..
-                } => {
-                    "Give the gateway's principal roles/alloydb.client and \
-                     roles/serviceusage.serviceUsageConsumer."
-                }
-                RefreshFailure::Token => {
-                    "Check the gateway's credentials for Google Cloud; \"querycop doctor\" shows them."
-                }
-                _ => "\"querycop doctor\" on the gateway shows which step fails.",
-            },
-            Some(Error::Dial(dial)) => match dial.failure() {
-                DialFailure::MetadataExchange(ExchangeError::Refused { .. }) => {
-                    "The gateway's principal needs roles/alloydb.client, for IAM login also \
-                     roles/alloydb.databaseUser, and the instance alloydb.iam_authentication=on."
-                }
-                DialFailure::Tcp { .. } | DialFailure::Timeout { .. } => {
-                    "The gateway can't reach port 5433 of the instance: check \
-                     GATEKEEPER_BACKEND_IP_TYPE, routes and firewalls."
-                }
-                _ => "\"querycop doctor\" on the gateway shows which step fails.",
-            },
-            Some(_) | None => "\"querycop doctor\" on the gateway shows which step fails.",
+            Remedy::Name => {
+                "Check GATEKEEPER_BACKEND_INSTANCE: project, region, cluster and instance."
+            }
+            Remedy::Roles => {
+                "Give the gateway's principal roles/alloydb.client and \
+                 roles/serviceusage.serviceUsageConsumer."
+            }
+            Remedy::Credentials => {
+                "Check the gateway's credentials for Google Cloud; \"querycop doctor\" shows them."
+            }
+            Remedy::Login => {
+                "The gateway's principal needs roles/alloydb.client, for IAM login also \
+                 roles/alloydb.databaseUser, and the instance alloydb.iam_authentication=on."
+            }
+            Remedy::Network => {
+                "The gateway can't reach port 5433 of the instance: check \
+                 GATEKEEPER_BACKEND_IP_TYPE, routes and firewalls."
+            }
+            Remedy::Unknown => "\"querycop doctor\" on the gateway shows which step fails.",
         }
     }
+
+    /// What it takes to repair it.
+    pub(crate) fn remedy(&self) -> Remedy {
+        match self.cause() {
+            Some(Error::Config(_)) => Remedy::Addresses,
+            Some(Error::Refresh(refresh)) => match refresh.failure() {
+                RefreshFailure::Status { code: 404, .. } => Remedy::Name,
+                RefreshFailure::Status {
+                    code: 401 | 403, ..
+                } => Remedy::Roles,
+                RefreshFailure::Token => Remedy::Credentials,
+                _ => Remedy::Unknown,
+            },
+            Some(Error::Dial(dial)) => match dial.failure() {
+                DialFailure::MetadataExchange(ExchangeError::Refused { .. }) => Remedy::Login,
+                DialFailure::Tcp { .. } | DialFailure::Timeout { .. } => Remedy::Network,
+                _ => Remedy::Unknown,
+            },
+            Some(_) | None => Remedy::Unknown,
+        }
+    }
+}
+
+/// What may have to be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// The type of address, or the instance's addresses.
+    Addresses,
+    /// Where the credentials come from.
+    Credentials,
+    /// The principal's roles, or the instance's flag.
+    Login,
+    /// The instance's name.
+    Name,
+    /// Routes and firewalls.
+    Network,
+    /// The principal's roles.
+    Roles,
+    /// Nobody knows.
+    Unknown,
 }

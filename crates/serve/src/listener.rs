@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,13 +39,19 @@ pub struct BindError {
     cause: io::Error,
 }
 
-/// A socket that accepts connections. Dropping it removes the file of a Unix socket.
+/// A socket that accepts connections. Dropping it removes the file of a Unix socket, if that is still
+/// its own.
 #[derive(Debug)]
 pub struct Listener {
     kind: Kind,
     endpoint: Endpoint,
+    /// Of a Unix socket.
+    file: Option<FileIdentity>,
     pause: Duration,
 }
+
+/// Device and inode.
+type FileIdentity = (u64, u64);
 
 #[derive(Debug)]
 enum Kind {
@@ -69,9 +76,14 @@ impl Listener {
             endpoint: endpoint.clone(),
             cause,
         })?;
+        let file = match &endpoint {
+            Endpoint::Tcp(_) => None,
+            Endpoint::Unix(path) => identity(path),
+        };
         Ok(Self {
             kind,
             endpoint,
+            file,
             pause: ACCEPT_PAUSE_MIN,
         })
     }
@@ -120,7 +132,11 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Endpoint::Unix(path) = &self.endpoint {
+        if let Endpoint::Unix(path) = &self.endpoint
+            // Somebody may have removed it, and another process put its own there.
+            && self.file.is_some()
+            && identity(path) == self.file
+        {
             // Already gone is as good as removed.
             let _ = std::fs::remove_file(path);
         }
@@ -134,6 +150,11 @@ impl fmt::Display for Endpoint {
             Self::Unix(path) => path.display().fmt(f),
         }
     }
+}
+
+fn identity(path: &Path) -> Option<FileIdentity> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    Some((meta.dev(), meta.ino()))
 }
 
 fn bind_tcp(addr: SocketAddr) -> io::Result<TcpListener> {
@@ -162,9 +183,16 @@ fn is_stale(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
 
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    let refused = std::os::unix::net::UnixStream::connect(path)
-        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-    is_socket && refused
+    is_socket && is_refused(path).unwrap_or(false)
+}
+
+/// Whether a connection to the socket is refused. It isn't waited for: where it would have to wait
+/// somebody listens who has many clients, or stands still.
+fn is_refused(path: &Path) -> io::Result<bool> {
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let connected = socket.connect(&SockAddr::unix(path)?);
+    Ok(connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
 }
 
 /// Whether the failure is the connection's own, so that the next one is not affected (accept(2)).
@@ -204,6 +232,40 @@ mod tests {
         let _live = Listener::bind(&endpoint).unwrap();
         let error = Listener::bind(&endpoint).unwrap_err();
         assert_eq!(error.cause.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn a_live_socket_whose_clients_have_to_wait_is_left_alone_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".s.PGSQL.5432");
+        let address = SockAddr::unix(&path).unwrap();
+        let live = socket2::Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        live.bind(&address).unwrap();
+        live.listen(0).unwrap();
+        let mut waiting = Vec::new();
+        loop {
+            let client = socket2::Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            client.set_nonblocking(true).unwrap();
+            if client.connect(&address).is_err() {
+                break;
+            }
+            waiting.push(client);
+        }
+        let error = Listener::bind(&Endpoint::Unix(path)).unwrap_err();
+        assert_eq!(error.cause.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test]
+    async fn a_socket_file_of_another_process_outlives_the_listener() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".s.PGSQL.5432");
+        let first = Listener::bind(&Endpoint::Unix(path.clone())).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let second = Listener::bind(&Endpoint::Unix(path.clone())).unwrap();
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert!(!path.exists());
     }
 
     #[tokio::test]

@@ -84,6 +84,33 @@ impl Watch {
         }))
     }
 
+    /// Begins to watch other files than before; `None` when there are none.
+    ///
+    /// What has changed since the files were last said to have is not forgotten. Files that were not
+    /// watched count as changed: whoever has read them did so before.
+    pub fn after(before: Option<&Self>, files: &BTreeSet<PathBuf>) -> notify::Result<Option<Self>> {
+        let Some(mut watch) = Self::begin(files)? else {
+            return Ok(None);
+        };
+        for (file, version) in &mut watch.seen {
+            *version = before.and_then(|before| *before.seen.get(file)?);
+        }
+        // There may be no event to come.
+        let now = Instant::now();
+        watch.settling = Some(Settling {
+            quiet_at: now,
+            latest: now,
+        });
+        Ok(Some(watch))
+    }
+
+    /// Takes the files as they are now for known: whoever calls this reads them next.
+    pub fn mark(&mut self) {
+        for (file, seen) in &mut self.seen {
+            *seen = version(file);
+        }
+    }
+
     /// Waits until one of the files has changed. Cancel safe.
     pub async fn changed(&mut self) {
         loop {
@@ -157,5 +184,34 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(30), noticed)
             .await
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_forgotten_when_other_files_are_watched() {
+        let directory = tempfile::tempdir().unwrap();
+        let [config, key] = ["config", "key"].map(|name| directory.path().join(name));
+        std::fs::write(&config, "old").unwrap();
+        std::fs::write(&key, "key").unwrap();
+        let watch = |before: Option<&Watch>, files: &[&PathBuf]| {
+            let files = files.iter().map(|&file| file.clone()).collect();
+            Watch::after(before, &files).unwrap().unwrap()
+        };
+        let changed = async |watch: &mut Watch| {
+            let limit = Duration::from_secs(30);
+            tokio::time::timeout(limit, watch.changed()).await.unwrap();
+        };
+        let mut first = watch(None, &[&config]);
+        changed(&mut first).await;
+        std::fs::write(&config, "changed while it is read").unwrap();
+        let mut second = watch(Some(&first), &[&config]);
+        changed(&mut second).await;
+        // The other file may have changed since it was read.
+        let mut third = watch(Some(&second), &[&config, &key]);
+        changed(&mut third).await;
+        let mut fourth = watch(Some(&third), &[&config, &key]);
+        assert_eq!(fourth.seen, third.seen);
+        std::fs::write(&key, "another key").unwrap();
+        fourth.mark();
+        assert_eq!(fourth.seen[&key], version(&key));
     }
 }

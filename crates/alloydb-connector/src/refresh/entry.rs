@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use super::limiter::Limiter;
+use super::limiter::{Limiter, Need};
 use super::schedule::{self, BUFFER};
 use super::{Fetch, Material};
 use crate::clock::Clock;
@@ -52,6 +52,8 @@ struct State {
     finished: u64,
     /// A refresh runs, waits for the limiter, or has been asked for.
     busy: bool,
+    /// Nobody dials it any more, so that it isn't renewed ahead.
+    resting: bool,
     /// The task is gone, so there will be no further refresh.
     ended: bool,
 }
@@ -93,6 +95,10 @@ impl Entry {
         }
         // A copy, because to ask for a refresh is to write what is borrowed here.
         let state = self.state.borrow().clone();
+        if state.resting {
+            self.state
+                .send_if_modified(|state| std::mem::take(&mut state.resting));
+        }
         if let Some(material) = self.usable(&state) {
             return Ok((material, CacheUse::Hit));
         }
@@ -101,6 +107,7 @@ impl Entry {
             && failure.is_terminal()
             && !state.busy
             && !self.is_ready()
+            && self.limiter().has_just_failed(Instant::now())
         {
             return Err(failure.into());
         }
@@ -137,6 +144,14 @@ impl Entry {
     /// renewed again, so that a thousand failed dials force one refresh.
     pub(crate) fn force(&self, failed: &Arc<Material>) {
         self.demand(|state| state.has(failed));
+    }
+
+    /// Leaves it alone until it is dialled again.
+    pub(crate) fn rest(&self) {
+        self.state.send_if_modified(|state| {
+            let was_resting = std::mem::replace(&mut state.resting, true);
+            !was_resting
+        });
     }
 
     pub(crate) fn status(&self) -> InstanceStatus {
@@ -207,7 +222,20 @@ impl Entry {
     }
 
     fn is_ready(&self) -> bool {
-        self.limiter().is_ready(Instant::now())
+        let (need, _) = self.need();
+        self.limiter().is_ready(need, Instant::now())
+    }
+
+    /// How much a refresh is needed, and for how long that stays so at most.
+    fn need(&self) -> (Need, Duration) {
+        let now = self.pace.clock.now();
+        match self.state.borrow().valid(now) {
+            Some(material) => {
+                let left = material.expires_at.duration_since(now);
+                (Need::Renewal, left.unwrap_or_default())
+            }
+            None => (Need::Everything, Duration::MAX),
+        }
     }
 
     fn limiter(&self) -> std::sync::MutexGuard<'_, Limiter> {
@@ -257,6 +285,9 @@ impl Entry {
                 Some(due) => sleep_until(due).await,
                 None => std::future::pending().await,
             }
+            let mut changes = self.state.subscribe();
+            // The sender lives as long as this entry.
+            let _ = changes.wait_for(|state| !state.resting).await;
         };
         tokio::select! {
             () = timer => self.state.send_modify(|state| state.busy = true),
@@ -269,10 +300,11 @@ impl Entry {
     /// One refresh at the limiter's pace; says when the next one is due.
     async fn refresh(&self, fetch: &Arc<dyn Fetch>) -> Option<Instant> {
         loop {
-            let taken = self.limiter().take(Instant::now());
+            let (need, until) = self.need();
+            let taken = self.limiter().take(need, Instant::now());
             match taken {
                 Ok(()) => break,
-                Err(wait) => sleep(wait).await,
+                Err(wait) => sleep(wait.min(until)).await,
             }
         }
         let span = step!("refresh", alloydb.instance = %self.instance);
@@ -312,10 +344,13 @@ impl Entry {
         let now = Instant::now();
         let wall = self.pace.clock.now();
         let mut due = None;
-        if let Ok(material) = &outcome {
-            let life = material.life;
-            self.limiter().adapt(life, now);
-            due = Some(now + schedule::jittered(schedule::wait(life), rand::random()));
+        match &outcome {
+            Ok(material) => {
+                let life = material.life;
+                self.limiter().succeeded(life, now);
+                due = Some(now + schedule::jittered(schedule::wait(life), rand::random()));
+            }
+            Err(_) => self.limiter().failed(now),
         }
         self.state.send_modify(|state| {
             state.finished += 1;

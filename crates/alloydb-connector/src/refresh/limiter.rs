@@ -14,6 +14,23 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// No certificate lives so short that it needs more.
 const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
+/// While there is nothing to dial with, every dial that is asked for fails or waits, and what was wrong
+/// may have been repaired meanwhile. So the next try doesn't need a token: it may begin that long after
+/// a failure, twice as long after each further one …
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// … and no longer than this: 12 refreshes a minute, of an instance that somebody asks for all the time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How much a refresh is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// There is material that is valid.
+    Renewal,
+    /// There is none.
+    Everything,
+}
+
 /// A token bucket. It belongs to the instance, so failures don't empty or fill it.
 ///
 /// Every refresh takes a token: the first, the scheduled ones, the forced ones. With 30 seconds
@@ -25,6 +42,9 @@ pub(crate) struct Limiter {
     tokens: f64,
     counted_at: Instant,
     interval: Duration,
+    /// Since the last success.
+    failures: u32,
+    failed_at: Instant,
 }
 
 impl Limiter {
@@ -33,38 +53,58 @@ impl Limiter {
             tokens: BURST,
             counted_at: now,
             interval: INTERVAL,
+            failures: 0,
+            failed_at: now,
         }
     }
 
-    /// Learns how long certificates live here.
-    pub(crate) fn adapt(&mut self, life: Duration, now: Instant) {
+    /// A refresh has succeeded: learns how long certificates live here.
+    pub(crate) fn succeeded(&mut self, life: Duration, now: Instant) {
         self.count(now);
+        self.failures = 0;
         self.interval = (life / 4).clamp(LEAST_INTERVAL, INTERVAL);
     }
 
+    /// A refresh has failed.
+    pub(crate) fn failed(&mut self, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        self.failed_at = now;
+    }
+
+    /// Whether a refresh has failed just now, so that another one would hardly say anything else.
+    pub(crate) fn has_just_failed(&self, now: Instant) -> bool {
+        self.failures > 0 && now.saturating_duration_since(self.failed_at) < PAUSE
+    }
+
     /// Whether a refresh could begin now.
-    pub(crate) fn is_ready(&mut self, now: Instant) -> bool {
-        self.wait(now).is_zero()
+    pub(crate) fn is_ready(&mut self, need: Need, now: Instant) -> bool {
+        self.wait(need, now).is_zero()
     }
 
     /// Takes a token, or says how long to wait for the next one.
-    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        let wait = self.wait(now);
+    pub(crate) fn take(&mut self, need: Need, now: Instant) -> Result<(), Duration> {
+        let wait = self.wait(need, now);
         if wait.is_zero() {
-            self.tokens -= 1.0;
+            self.tokens = (self.tokens - 1.0).max(0.0);
             return Ok(());
         }
         Err(wait)
     }
 
-    fn wait(&mut self, now: Instant) -> Duration {
+    fn wait(&mut self, need: Need, now: Instant) -> Duration {
         self.count(now);
         let missing = 1.0 - self.tokens;
         // A millionth of a token is rounding, not time.
         if missing < 1e-6 {
             return Duration::ZERO;
         }
-        self.interval.mul_f64(missing)
+        let wait = self.interval.mul_f64(missing);
+        if need == Need::Renewal || self.failures == 0 {
+            return wait;
+        }
+        let pause = PAUSE.saturating_mul(1 << (self.failures - 1).min(16));
+        let since = now.saturating_duration_since(self.failed_at);
+        wait.min(pause.min(LONGEST_PAUSE).saturating_sub(since))
     }
 
     fn count(&mut self, now: Instant) {
@@ -83,13 +123,16 @@ mod tests {
     fn two_refreshes_may_follow_at_once_and_a_third_waits() {
         let now = Instant::now();
         let mut limiter = Limiter::new(now);
-        assert_eq!(limiter.take(now), Ok(()));
-        assert_eq!(limiter.take(now), Ok(()));
-        assert_eq!(limiter.take(now), Err(INTERVAL));
+        assert_eq!(limiter.take(Need::Renewal, now), Ok(()));
+        assert_eq!(limiter.take(Need::Renewal, now), Ok(()));
+        assert_eq!(limiter.take(Need::Renewal, now), Err(INTERVAL));
         let later = now + Duration::from_secs(10);
-        assert_eq!(limiter.take(later), Err(Duration::from_secs(20)));
-        assert_eq!(limiter.take(now + INTERVAL), Ok(()));
-        assert!(!limiter.is_ready(now + INTERVAL));
+        assert_eq!(
+            limiter.take(Need::Renewal, later),
+            Err(Duration::from_secs(20))
+        );
+        assert_eq!(limiter.take(Need::Renewal, now + INTERVAL), Ok(()));
+        assert!(!limiter.is_ready(Need::Renewal, now + INTERVAL));
     }
 
     #[test]
@@ -97,19 +140,50 @@ mod tests {
         let now = Instant::now();
         let mut limiter = Limiter::new(now);
         let later = now + Duration::from_hours(1);
-        assert_eq!(limiter.take(later), Ok(()));
-        assert_eq!(limiter.take(later), Ok(()));
-        assert!(limiter.take(later).is_err());
+        assert_eq!(limiter.take(Need::Renewal, later), Ok(()));
+        assert_eq!(limiter.take(Need::Renewal, later), Ok(()));
+        assert!(limiter.take(Need::Renewal, later).is_err());
     }
 
     #[test]
     fn short_lives_get_a_shorter_interval() {
         let now = Instant::now();
         let mut limiter = Limiter::new(now);
-        limiter.adapt(Duration::from_secs(20), now);
-        assert!(limiter.take(now).is_ok() && limiter.take(now).is_ok());
-        assert_eq!(limiter.take(now), Err(Duration::from_secs(5)));
-        limiter.adapt(Duration::from_hours(1), now);
-        assert_eq!(limiter.take(now), Err(INTERVAL));
+        limiter.succeeded(Duration::from_secs(20), now);
+        assert!(
+            limiter.take(Need::Renewal, now).is_ok() && limiter.take(Need::Renewal, now).is_ok()
+        );
+        assert_eq!(
+            limiter.take(Need::Renewal, now),
+            Err(Duration::from_secs(5))
+        );
+        limiter.succeeded(Duration::from_hours(1), now);
+        assert_eq!(limiter.take(Need::Renewal, now), Err(INTERVAL));
+    }
+
+    #[test]
+    fn while_there_is_nothing_failures_are_repeated_soon_but_not_sooner_and_sooner() {
+        let mut now = Instant::now();
+        let mut limiter = Limiter::new(now);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            if let Err(wait) = limiter.take(Need::Everything, now) {
+                assert!(
+                    limiter
+                        .take(Need::Renewal, now)
+                        .is_err_and(|long| long > wait)
+                );
+                waits.push(wait.as_secs());
+                now += wait;
+                assert_eq!(limiter.take(Need::Everything, now), Ok(()));
+            }
+            limiter.failed(now);
+            assert!(limiter.has_just_failed(now));
+            assert!(!limiter.has_just_failed(now + PAUSE));
+        }
+        assert_eq!(waits, [2, 4, 5, 5]);
+        limiter.succeeded(Duration::from_hours(1), now);
+        let wait = limiter.take(Need::Everything, now).unwrap_err();
+        assert!(wait > LONGEST_PAUSE, "{wait:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::environment::listed;
-use super::mistake::Mistake;
+use super::mistake::{Mistake, got};
 use super::table::Flag;
 use super::values::Values;
 
@@ -71,7 +71,7 @@ impl ConfigFile {
                 Some(text) if text.is_empty() => {}
                 Some(text) => {
                     if let Err(cause) = values.set(flag, &text) {
-                        notices.push(format!("Ignoring {key} in {path}: {cause}, got {text:?}"));
+                        notices.push(format!("Ignoring {key} in {path}: {cause}{}", got(&text)));
                     }
                 }
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use super::mistake::got;
 use super::table::{Flag, PREFIX};
 use super::values::Values;
 
@@ -48,7 +49,7 @@ impl Environment {
                 continue;
             };
             if let Err(cause) = values.set(flag, text) {
-                notices.push(format!("Ignoring {variable}: {cause}, got {text:?}"));
+                notices.push(format!("Ignoring {variable}: {cause}{}", got(text)));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What can be wrong with what a proxy is told.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use alloydb_connector::ParseInstanceUriError;
@@ -98,4 +99,30 @@ pub(crate) enum InstanceHint {
     Uri(ParseInstanceUriError),
     #[error("this is no DNS name")]
     Dns,
+}
+
+/// A value that makes no sense, for a line of the log: unless it is long enough to be a secret that was
+/// put in the wrong place. That of a Kubernetes Service is none.
+pub(crate) fn got(value: &str) -> String {
+    let service = value.strip_prefix("tcp://");
+    let is_service = service.is_some_and(|address| address.parse::<SocketAddr>().is_ok());
+    if value.len() <= 4 || is_service {
+        format!(", got {value:?}")
+    } else {
+        String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_not_told() {
+        assert_eq!(got("yes"), ", got \"yes\"");
+        assert_eq!(got("tcp://10.0.0.1:5432"), ", got \"tcp://10.0.0.1:5432\"");
+        for secret in ["hush-hush", "tcp://user:hush@db:5432"] {
+            assert_eq!(got(secret), "");
+        }
+    }
 }

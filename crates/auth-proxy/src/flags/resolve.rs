@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::instance::{self, Defaults};
-use super::mistake::Mistake;
+use super::mistake::{Mistake, got};
 use super::table::ROOT;
 use super::url::{is_http, is_url};
 use super::values::Values;
@@ -263,8 +263,10 @@ impl Said {
     fn otlp_endpoint_of_environment(&mut self) -> Option<String> {
         let value = self.otlp_endpoint.take()?;
         if !is_http(&value) {
-            let notice =
-                format!("Ignoring OTEL_EXPORTER_OTLP_ENDPOINT: not a valid URL, got {value:?}");
+            let notice = format!(
+                "Ignoring OTEL_EXPORTER_OTLP_ENDPOINT: not a valid URL{}",
+                got(&value)
+            );
             self.notices.push(notice);
             return None;
         }

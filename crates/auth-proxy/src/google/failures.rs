@@ -90,6 +90,7 @@ mod tests {
             failures.add(3, &"away");
             tokio::time::advance(PAUSE / 4).await;
         }
+        logger.flush();
         let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = written.lines().collect();
         assert_eq!(lines.len(), 2, "{written}");

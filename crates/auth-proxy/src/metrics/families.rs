@@ -2,8 +2,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
 
 /// The original's buckets, in milliseconds.
@@ -44,6 +44,7 @@ pub(super) struct Ours {
     pub(super) reloads: IntCounterVec,
     pub(super) name_changes: IntCounterVec,
     pub(super) name_failures: IntCounterVec,
+    pub(super) log_lost: IntCounter,
     pub(super) telemetry_lost: IntCounterVec,
 }
 
@@ -170,6 +171,10 @@ impl Ours {
             &name("certificate_expiry_timestamp_seconds"),
             "When the client certificate for the instance expires",
         );
+        let log_lost = making.options(
+            &name("log_lines_lost_total"),
+            "Lines of the log that nobody took in time",
+        );
         Ok(Self {
             connections: counter("connections_total", "Client connections accepted", instance)?,
             refused: counter(
@@ -211,6 +216,7 @@ impl Ours {
                 "Failed lookups of a DNS name",
                 &["name"],
             )?,
+            log_lost: making.register(IntCounter::with_opts(log_lost)?)?,
             telemetry_lost: counter(
                 "telemetry_lost_total",
                 "Time series and spans that --telemetry-project did not take",

@@ -105,6 +105,7 @@ pub(crate) struct Running {
     admin: Option<SocketAddr>,
     stop: StopHandle,
     reload: Arc<Notify>,
+    logger: Logger,
     out: Written,
     err: Written,
     thread: JoinHandle<u8>,
@@ -144,12 +145,13 @@ pub(crate) fn try_start(settings: Settings, hooks: Hooks) -> Result<Running, Str
     let (out, err) = (Written::default(), Written::default());
     let logger = Logger::new(settings.logging, out.clone(), err.clone());
     let (tell, told) = mpsc::channel();
+    let log = logger.clone();
     let thread = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         runtime.expect("a runtime").block_on(async move {
-            match Proxy::start(settings, logger, hooks).await {
+            match Proxy::start(settings, log, hooks).await {
                 Ok(proxy) => {
                     let parts = (
                         proxy.endpoints(),
@@ -181,6 +183,7 @@ pub(crate) fn try_start(settings: Settings, hooks: Hooks) -> Result<Running, Str
         admin,
         stop,
         reload,
+        logger,
         out,
         err,
         thread,
@@ -223,11 +226,13 @@ impl Running {
 
     /// Standard output so far.
     pub(crate) fn out(&self) -> String {
+        self.logger.flush();
         self.out.text()
     }
 
     /// Standard error so far.
     pub(crate) fn err(&self) -> String {
+        self.logger.flush();
         self.err.text()
     }
 
@@ -268,8 +273,9 @@ impl Running {
 
     /// Ends it; returns all that it wrote to standard error.
     pub(crate) fn err_after_stop(self) -> String {
-        let err = self.err.clone();
+        let (logger, err) = (self.logger.clone(), self.err.clone());
         self.stop();
+        logger.flush();
         err.text()
     }
 

@@ -11,14 +11,14 @@ use crate::proxy::{instance, settings, try_start, worker};
 
 /// What the instances are when they are read again.
 #[derive(Clone, Default)]
-struct Instances(Arc<Mutex<Option<Vec<Instance>>>>);
+pub(crate) struct Instances(Arc<Mutex<Option<Vec<Instance>>>>);
 
 impl Instances {
-    fn set(&self, instances: Option<Vec<Instance>>) {
+    pub(crate) fn set(&self, instances: Option<Vec<Instance>>) {
         *self.0.lock().expect("nobody panics with it") = instances;
     }
 
-    fn hooks(&self) -> Hooks {
+    pub(crate) fn hooks(&self) -> Hooks {
         let instances = self.clone();
         let read = move || {
             let read = instances.0.lock().expect("nobody panics with it").clone();
@@ -31,7 +31,7 @@ impl Instances {
     }
 }
 
-fn on(port: u16, name: &str) -> Instance {
+pub(crate) fn on(port: u16, name: &str) -> Instance {
     Instance {
         bind: Bind::Tcp {
             address: [127, 0, 0, 1].into(),
@@ -42,7 +42,7 @@ fn on(port: u16, name: &str) -> Instance {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("it has an address").port()
 }
@@ -120,7 +120,7 @@ fn an_instance_that_can_not_be_set_up_is_skipped_at_a_reload() {
         },
         ..instance(POOL)
     };
-    instances.set(Some(vec![bad, on(port, PRIMARY)]));
+    instances.set(Some(vec![bad.clone(), on(port, PRIMARY)]));
     proxy.reload();
     proxy.wait_for_err("instance skipped: [p.l.c.pool] Unable to mount socket: -1 is no port");
     eventually("readiness to name it", || {
@@ -129,6 +129,20 @@ fn an_instance_that_can_not_be_set_up_is_skipped_at_a_reload() {
             .1
             .contains("skipped p.l.c.pool")
             .then_some(())
+    });
+    assert_eq!(worker("127.0.0.1", port).query("SELECT 1"), "1");
+
+    instances.set(Some(vec![bad]));
+    proxy.reload();
+    eventually("readiness to miss a listener", || {
+        let (status, body) = proxy.get("/readiness");
+        let expected = "no instance has a listener\nskipped p.l.c.pool: ";
+        (status == 503 && body.starts_with(expected)).then_some(())
+    });
+    instances.set(Some(vec![on(port, PRIMARY)]));
+    proxy.reload();
+    eventually("readiness", || {
+        (proxy.get("/readiness") == (200, "ok".to_owned())).then_some(())
     });
     assert_eq!(worker("127.0.0.1", port).query("SELECT 1"), "1");
     proxy.stop();
@@ -149,5 +163,34 @@ fn the_file_is_watched() {
     std::fs::write(&file, "changed").unwrap();
     proxy.wait_for_out("[p.l.c.pool] Listening on");
     assert_eq!(worker("127.0.0.1", other).query("SELECT 1"), "1");
+    proxy.stop();
+}
+
+#[test]
+fn a_change_while_the_instances_are_read_is_not_missed() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("proxy.toml");
+    std::fs::write(&file, "old").unwrap();
+    let (port, other) = (free_port(), free_port());
+    let mut watching = settings([on(port, PRIMARY)]);
+    watching.config_file = Some(file.clone());
+    let config = file.clone();
+    let read = move || {
+        let text = std::fs::read_to_string(&config).map_err(|error| error.to_string())?;
+        if text == "changed" {
+            // Somebody else writes it just now.
+            std::fs::write(&config, "changed again").map_err(|error| error.to_string())?;
+            return Ok(vec![on(port, PRIMARY)]);
+        }
+        Ok(vec![on(port, PRIMARY), on(other, POOL)])
+    };
+    let hooks = Hooks {
+        reload: Some(Arc::new(read)),
+        ..Hooks::default()
+    };
+    let proxy = try_start(watching, hooks).expect("it starts");
+    std::fs::write(&file, "changed").unwrap();
+    proxy.wait_for_out("[p.l.c.pool] Listening on");
+    assert_eq!(proxy.out().matches("Reloading the instances").count(), 2);
     proxy.stop();
 }

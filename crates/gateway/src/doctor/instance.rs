@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{CREDENTIALS_CURE, Examination, Trouble};
+use super::words::Words;
+use super::{Examination, Trouble};
 use crate::instance::{Instance, InstanceError};
 use crate::leg::Leg;
 use crate::tls::CertificateSummary;
@@ -16,15 +17,17 @@ impl Examination {
     pub(super) async fn reach_instance(&mut self) -> Option<Leg> {
         let backend = Arc::clone(&self.backend);
         let instance = backend.instance()?;
-        self.step(STEPS[0], async |_| credentials(instance).await)
+        let words = self.words;
+        self.step(STEPS[0], async |_| credentials(instance, words).await)
             .await?;
-        self.step(STEPS[1], async |_| prepare(instance).await)
+        self.step(STEPS[1], async |_| prepare(instance, words).await)
             .await?;
-        self.step(STEPS[2], async |_| connect(instance).await).await
+        self.step(STEPS[2], async |_| connect(instance, words).await)
+            .await
     }
 }
 
-async fn credentials(instance: &Instance) -> Result<((), Vec<String>), Trouble> {
+async fn credentials(instance: &Instance, words: &Words) -> Result<((), Vec<String>), Trouble> {
     match instance.dialer().login_token().await {
         Ok(token) => {
             let expires = match token.expires_at() {
@@ -34,15 +37,15 @@ async fn credentials(instance: &Instance) -> Result<((), Vec<String>), Trouble> 
             let length = token.expose().len();
             Ok(((), vec![format!("access token of {length} bytes{expires}")]))
         }
-        Err(error) => Err(Trouble::new(crate::stop::chain(&error), CREDENTIALS_CURE)),
+        Err(error) => Err(Trouble::new(crate::stop::chain(&error), words.credentials)),
     }
 }
 
-async fn prepare(instance: &Instance) -> Result<((), Vec<String>), Trouble> {
+async fn prepare(instance: &Instance, words: &Words) -> Result<((), Vec<String>), Trouble> {
     let status = instance
         .prepare()
         .await
-        .map_err(|error| trouble(&InstanceError::from(error)))?;
+        .map_err(|error| trouble(&InstanceError::from(error), words))?;
     let addresses = status.addresses();
     let mut details: Vec<_> = [
         (
@@ -64,8 +67,11 @@ async fn prepare(instance: &Instance) -> Result<((), Vec<String>), Trouble> {
     Ok(((), details))
 }
 
-async fn connect(instance: &Instance) -> Result<(Leg, Vec<String>), Trouble> {
-    let leg = instance.connect().await.map_err(|error| trouble(&error))?;
+async fn connect(instance: &Instance, words: &Words) -> Result<(Leg, Vec<String>), Trouble> {
+    let leg = instance
+        .connect()
+        .await
+        .map_err(|error| trouble(&error, words))?;
     let mut details = Vec::new();
     if let Leg::Instance(stream) = &leg {
         if let Some(address) = stream.peer_addr() {
@@ -92,8 +98,8 @@ async fn connect(instance: &Instance) -> Result<(Leg, Vec<String>), Trouble> {
     Ok((leg, details))
 }
 
-fn trouble(error: &InstanceError) -> Trouble {
-    Trouble::new(error.to_string(), error.hint())
+fn trouble(error: &InstanceError, words: &Words) -> Trouble {
+    Trouble::new(error.to_string(), (words.instance)(error))
 }
 
 fn when(time: SystemTime) -> String {

@@ -2,6 +2,7 @@
 
 mod direct;
 mod instance;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use alloydb_connector::Dialer;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
+use self::words::Words;
 use crate::backend::Backend;
 use crate::config::{self, Config, ScramOverTls};
 use crate::leg::Leg;
@@ -74,15 +76,12 @@ struct Trouble {
 
 const AN_EARLIER_STEP: &str = "an earlier step failed";
 
-const CREDENTIALS_CURE: &str = "Check the credentials: GATEKEEPER_BACKEND_CREDENTIALS_FILE, \
-    GOOGLE_APPLICATION_CREDENTIALS, \"gcloud auth application-default login\", or the service account of \
-    this machine or pod.";
-
 /// The examination as far as it has come.
 struct Examination {
     backend: Arc<Backend>,
     scram_over_tls: ScramOverTls,
     login_timeout: Duration,
+    words: &'static Words,
     steps: Vec<Step>,
 }
 
@@ -113,12 +112,13 @@ pub async fn examine(config: &Config, patient: &Patient) -> Vec<Step> {
         backend: Arc::new(backend),
         scram_over_tls: config.scram_over_tls,
         login_timeout: config.limits.login_timeout,
+        words: &words::GATEWAY,
         steps,
     };
     examination.run(patient).await
 }
 
-/// Examines the way to an instance through a connector that is there already; `limit` is for the dial,
+/// Examines the auth-proxy's way to an instance, through its connector; `limit` is for the dial,
 /// and again for the login.
 ///
 /// Must be called within the connector's runtime. Not cancel safe.
@@ -132,6 +132,7 @@ pub async fn examine_instance(
         backend: Arc::new(Backend::through(dialer, instance, limit)),
         scram_over_tls: ScramOverTls::Terminate,
         login_timeout: limit,
+        words: &words::AUTH_PROXY,
         steps: Vec::new(),
     };
     examination.run(patient).await
@@ -178,10 +179,7 @@ impl Examination {
                 Credentials::Unknown
             }
             (None, password) => {
-                self.skip(
-                    "token",
-                    "no token command is set: clients log in with their own passwords",
-                );
+                self.skip("token", self.words.no_token);
                 password
                     .clone()
                     .map_or(Credentials::Unknown, Credentials::Password)
@@ -240,7 +238,7 @@ impl Examination {
         let unable = |message: String, cure| Trouble::new(message, cure);
         let tokens = Tokens::load(&self.backend.settings, &Arc::default())
             .await
-            .map_err(|error| unable(chain(&error), CREDENTIALS_CURE))?;
+            .map_err(|error| unable(chain(&error), self.words.credentials))?;
         let Some(tokens) = tokens else {
             return Ok((Credentials::Unknown, Vec::new()));
         };
@@ -249,7 +247,7 @@ impl Examination {
                 IssueError::Command(_) => {
                     "Run the command by hand, as the user and with the environment of the gateway."
                 }
-                IssueError::Iam(_) => CREDENTIALS_CURE,
+                IssueError::Iam(_) => self.words.credentials,
             };
             unable(Refusal::from(error).to_string(), cure)
         })?;
@@ -276,7 +274,7 @@ impl Examination {
                 let details = vec![format!("as {:?} to {:?}", patient.user, patient.database)];
                 Ok((session, details))
             }
-            Err(OpenError::Login(failure)) => Err(login_trouble(failure)),
+            Err(OpenError::Login(failure)) => Err(login_trouble(failure, self.words)),
             Err(error @ OpenError::Timeout) => Err(Trouble::new(
                 error.to_string(),
                 "See the database server's log.",
@@ -308,7 +306,7 @@ impl Patient {
     }
 }
 
-fn login_trouble(failure: Failure) -> Trouble {
+fn login_trouble(failure: Failure, words: &Words) -> Trouble {
     match failure {
         Failure::Rejected(rejected) => {
             let cure = match rejected.error.code.as_str() {
@@ -327,7 +325,7 @@ fn login_trouble(failure: Failure) -> Trouble {
         }
         Failure::Refused(Refusal::NoCredentials) => Trouble::new(
             "the server asks for a password".to_owned(),
-            "Put the role's password into PGPASSWORD, or set a token command.",
+            words.no_password,
         ),
         Failure::Refused(refusal) => {
             Trouble::new(refusal.to_string(), refusal.hint().unwrap_or_default())

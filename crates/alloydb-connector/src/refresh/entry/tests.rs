@@ -1,6 +1,6 @@
 //! Refreshes against a scripted source, on a paused clock.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use rustls::{ClientConfig, RootCertStore};
@@ -244,15 +244,60 @@ async fn a_terminal_error_is_told_at_once_and_retried_paced() {
 async fn the_limiter_survives_failures() {
     let bed = bed(RefreshStrategy::Ahead, |_, _| async { Err(status(500)) });
     let began = Instant::now();
-    for _ in 0..6 {
-        bed.dial().await.unwrap_err();
+    let mut dials = JoinSet::new();
+    for _ in 0..1000 {
+        let entry = bed.entry.clone();
+        dials.spawn(async move {
+            while began.elapsed() < Duration::from_mins(10) {
+                entry.material().await.unwrap_err();
+            }
+        });
     }
-    assert_eq!(bed.calls(), 6);
-    assert!(
-        began.elapsed() >= Duration::from_secs(4 * 30 - 1),
-        "{:?}",
-        began.elapsed()
-    );
+    dials.join_all().await;
+    // Two at once, then soon, then one in five seconds.
+    assert!((115..=125).contains(&bed.calls()), "{}", bed.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_dial_after_a_repair_succeeds_soon() {
+    for code in [403, 500] {
+        let repaired = Arc::new(AtomicBool::new(false));
+        let is_well = repaired.clone();
+        let bed = bed(RefreshStrategy::Ahead, move |wall, _| {
+            let is_well = is_well.load(Ordering::SeqCst);
+            async move { is_well.then(|| wall.material(HOUR)).ok_or(status(code)) }
+        });
+        for _ in 0..20 {
+            bed.dial().await.unwrap_err();
+        }
+        repaired.store(true, Ordering::SeqCst);
+        // Whoever repairs takes more than a moment.
+        advance(Duration::from_secs(1)).await;
+        let began = Instant::now();
+        bed.dial().await.unwrap();
+        assert!(
+            began.elapsed() <= Duration::from_secs(5),
+            "{code}: {:?}",
+            began.elapsed()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repair_is_noticed_soon_after_a_renewal_that_failed_to_the_end() {
+    let outage = Duration::from_mins(10)..Duration::from_mins(70);
+    let repaired = outage.end;
+    let bed = bed(RefreshStrategy::Ahead, move |wall, _| {
+        let is_out = outage.contains(&wall.start.elapsed());
+        async move { (!is_out).then(|| wall.material(HOUR)).ok_or(status(503)) }
+    });
+    bed.dial().await.unwrap();
+    sleep(HOUR + Duration::from_secs(1)).await;
+    bed.dial().await.unwrap_err();
+    let repaired = bed.wall.start + repaired;
+    while bed.dial().await.is_err() {}
+    let late = Instant::now() - repaired;
+    assert!(late <= Duration::from_secs(6), "{late:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -423,4 +468,26 @@ async fn a_source_that_panics_ends_no_entry() {
     let error = bed.dial().await.unwrap_err();
     assert!(error.to_string().contains("panicked"), "{error}");
     bed.dial().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_at_rest_is_renewed_when_it_is_dialled_again() {
+    let bed = bed(RefreshStrategy::Ahead, |wall, _| async move {
+        Ok(wall.material(HOUR))
+    });
+    let first = bed.dial().await.unwrap();
+    bed.entry.rest();
+    sleep(Duration::from_mins(50)).await;
+    assert_eq!(bed.calls(), 1);
+    let same = bed.dial().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &same), "it is valid still");
+    bed.settle().await;
+    assert_eq!(bed.calls(), 2, "its renewal is due");
+    bed.entry.rest();
+    sleep(HOUR * 5).await;
+    assert_eq!(bed.calls(), 2);
+    bed.dial().await.unwrap();
+    assert_eq!(bed.calls(), 3);
+    sleep(HOUR).await;
+    assert!(bed.calls() > 3, "it is renewed ahead again");
 }
