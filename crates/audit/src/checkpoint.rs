@@ -14,6 +14,7 @@ use crate::chain;
 use crate::hash::LineHash;
 use crate::key::{PublicKey, SigningKey};
 use crate::line::{self, Buffer, key};
+use crate::lines::Lines;
 
 /// The file beside the segments that has every checkpoint once more, to be shipped elsewhere.
 pub const CHECKPOINTS_FILE: &str = "checkpoints.jsonl";
@@ -123,9 +124,13 @@ impl Checkpoint {
     /// The newest of those that the store has published beside the log; `None` if there is none, or
     /// none that can be read.
     pub(crate) fn newest_beside(directory: &Path) -> Option<Self> {
-        let text = std::fs::read_to_string(directory.join(CHECKPOINTS_FILE)).ok()?;
-        let mut lines = text.lines().rev();
-        lines.find_map(|line| serde_json::from_str(line).ok())
+        let mut lines = Lines::open(&directory.join(CHECKPOINTS_FILE)).ok()?;
+        let mut newest = None;
+        while let Ok(Some(line)) = lines.next() {
+            let read = line.ok().and_then(|line| serde_json::from_slice(line).ok());
+            newest = read.or(newest);
+        }
+        newest
     }
 
     /// Whether it was signed by this key.

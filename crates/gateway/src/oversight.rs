@@ -386,17 +386,10 @@ impl Oversight {
             return Vec::new();
         };
         let prepared = statement.executes.iter();
-        let prepared = prepared.map(|name| (&self.prepared, name));
-        let fetched = match &statement.cursor {
-            Some(CursorUse::Fetch(name)) => Some((&self.portals, name)),
-            _ => None,
-        };
-        prepared
-            .chain(fetched)
-            .filter(|(_, name)| self.knows_name(name.as_bytes()))
-            .filter_map(|(names, name)| names.exact(name.as_bytes()))
-            .cloned()
-            .collect()
+        let prepared = prepared.filter_map(|name| self.exact(&self.prepared, name.as_bytes()));
+        let fetched = statement.fetches();
+        let fetched = fetched.and_then(|name| self.exact(&self.portals, name.as_bytes()));
+        prepared.chain(fetched).cloned().collect()
     }
 
     /// The server has completed a statement: follows what it did to the session.

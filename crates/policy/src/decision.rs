@@ -64,7 +64,7 @@ pub struct Denial {
 pub struct Limits {
     /// Rows that are sent to the client of one result, in however many pages.
     pub rows: Option<Limit<u64>>,
-    /// Bytes of rows and COPY data that are sent to the client.
+    /// Bytes of rows and COPY data that are sent to the client, likewise.
     pub bytes: Option<Limit<u64>>,
     /// How long the server may work on it.
     pub statement_time: Option<Limit<Duration>>,

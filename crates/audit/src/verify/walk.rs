@@ -135,8 +135,7 @@ impl<'k> Walk<'k> {
         Ok(())
     }
 
-    /// All segments were read.
-    /// Ends; `beside` is the newest checkpoint that lies beside the log.
+    /// All segments were read; `beside` is the newest checkpoint that lies beside the log.
     pub(super) fn finish(mut self, beside: Option<&Checkpoint>) -> Report {
         self.judge_last();
         let last = self.last.map_or(0, |last| last.sequence);

@@ -8,9 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use querycop_audit::{Entry, Filter, Follower};
-use querycop_policy::facts::{
-    Action, Effect, Feature, Kind, Object, ObjectKind, PossibleCall, Resolved, Statement,
-};
+use querycop_policy::facts::{Effect, Feature, Kind, PossibleCall, Resolved, Statement};
 use querycop_policy::{Principal, Tls};
 
 use super::effect;
@@ -121,12 +119,7 @@ fn resolved(entry: &Entry<'_>, reader: &Reader, hidden: &mut HiddenCalls) -> Res
 fn nameless(via: &str) -> Option<Effect> {
     match via {
         "execute" | "bind" => Some(Effect::unknown("portal")),
-        "function_call" => Some(Effect {
-            action: Action::Call,
-            subtype: "function_call",
-            object: Object::hidden(ObjectKind::Function),
-            ..Effect::unknown("function_call")
-        }),
+        "function_call" => Some(Effect::function_call()),
         _ => None,
     }
 }
@@ -179,6 +172,8 @@ fn with_parameters(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use querycop_policy::facts::Action;
+
     use super::*;
 
     #[test]
@@ -188,6 +183,7 @@ mod tests {
             "SELECT a FROM t WHERE b = $1 AND c IN ($2, $3)"
         );
     }
+
     #[test]
     fn what_nobody_had_seen_prepared_is_unknown_again() {
         let known = [Cow::Borrowed("SELECT ?")];

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::expected::End;
 use super::judgement::{Judgement, cursors, denial_of};
+use super::names::{Names, Sole};
 use super::refused::{Refused, Why};
 use super::run::{Prepared, Preparing, Run};
 use super::text::{Recorded, Text};
@@ -68,16 +69,8 @@ impl Oversight {
 
     /// What the policy says of a text with what the session has given names to by now.
     pub(super) fn judged_text(&mut self, analysis: &Arc<Analysis>) -> Option<Arc<Judgement>> {
-        let is_plain = self.known_names == KnownNames::All && !self.lexer_in_doubt;
-        if !is_plain || !self.lexer.keeps_names() {
-            let mut statements = analysis.facts.statements.iter();
-            let names = statements.clone().flat_map(|statement| statement.names());
-            for name in names {
-                self.use_name(name.as_bytes());
-            }
-            if statements.any(|one| one.names().any(|name| !self.knows_name(name.as_bytes()))) {
-                return self.judge.judge_effects(&[Effect::unknown("name")]);
-            }
+        if !self.uses_known_names(analysis) {
+            return self.judge.judge_effects(&[Effect::unknown("name")]);
         }
         self.judge
             .judge(analysis, &self.prepared, &self.portals, self.batch)
@@ -248,9 +241,39 @@ impl Oversight {
         }
     }
 
+    /// A text uses the names in it: whether all are known.
+    fn uses_known_names(&mut self, analysis: &Analysis) -> bool {
+        let is_plain = self.known_names == KnownNames::All && !self.lexer_in_doubt;
+        if is_plain && self.lexer.keeps_names() {
+            return true;
+        }
+        let names = || {
+            let statements = analysis.facts.statements.iter();
+            statements.flat_map(|statement| statement.names().map(str::as_bytes))
+        };
+        for name in names() {
+            self.use_name(name);
+        }
+        names().all(|name| self.knows_name(name))
+    }
+
     /// Whether what is known under a name is what the server knows under it.
-    pub(super) fn knows_name(&self, name: &[u8]) -> bool {
+    fn knows_name(&self, name: &[u8]) -> bool {
         is_the_same_everywhere(name) || self.known_names == KnownNames::All
+    }
+
+    /// What a name may stand for when the server comes to it.
+    pub(super) fn sole(&self, names: &Names<Text>, name: &[u8]) -> Sole<Text> {
+        if self.knows_name(name) {
+            names.sole(name, self.batch)
+        } else {
+            Sole::None
+        }
+    }
+
+    /// What a name stands for by now.
+    pub(super) fn exact<'n>(&self, names: &'n Names<Text>, name: &[u8]) -> Option<&'n Arc<Text>> {
+        names.exact(name).filter(|_| self.knows_name(name))
     }
 
     /// The statements that the EXECUTEs of a statement may run, and the cursors that it may.

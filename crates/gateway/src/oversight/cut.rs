@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use querycop_audit::Outcome;
 use querycop_policy::Limits;
-use querycop_policy::facts::CursorUse;
 use querycop_wire::backend::CommandComplete;
 use querycop_wire::frame::Header;
 use tokio::time::Instant;
@@ -93,9 +92,11 @@ impl Oversight {
         };
         let (rows, bytes) = (1, header.total() as u64);
         let sent = run.sent.plus(Amount { rows, bytes });
-        if run.limits().is_some_and(Limits::bound_results)
-            && let Some(reached) = self.beyond(sent)
-        {
+        if !run.limits().is_some_and(Limits::bound_results) {
+            run.sent = sent;
+            return Step::Pass;
+        }
+        if let Some(reached) = self.beyond(sent) {
             self.cut(reached);
             return Step::Replace(Vec::new());
         }
@@ -148,12 +149,9 @@ impl Oversight {
     /// The cursor that a statement fetches from.
     fn fetched<'a>(&'a self, portal: Option<&[u8]>, run: &'a Run) -> Option<&'a [u8]> {
         let text = run.text.as_ref();
-        let text = text.or_else(|| self.portals.exact(portal?))?;
+        let text = text.or_else(|| self.exact(&self.portals, portal?))?;
         let statement = text.analysis.facts.statements.get(run.next)?;
-        match &statement.cursor {
-            Some(CursorUse::Fetch(name)) => Some(name.as_bytes()),
-            _ => None,
-        }
+        statement.fetches().map(str::as_bytes)
     }
 
     /// Has the server cancel the statement that it runs; the client gets no more of it.

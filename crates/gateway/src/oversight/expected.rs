@@ -154,6 +154,7 @@ impl Queue {
         self.expected.front_mut()
     }
 
+    /// The message that is answered now.
     pub(super) fn peek(&self) -> Option<&Expected> {
         self.expected.front()
     }

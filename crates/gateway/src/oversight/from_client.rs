@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use querycop_audit::{Outcome, Via};
-use querycop_policy::facts::{Action, Attributes, Columns, Effect, Object, ObjectKind, Unreadable};
+use querycop_policy::facts::{Effect, Unreadable};
 use querycop_serve::{BUFFER_SIZE, Passage, Then};
 use querycop_wire::frame::{self, Header};
 use querycop_wire::frontend::{self, Bind, Close, Execute, Parse, Query, Target};
@@ -221,8 +221,7 @@ impl Oversight {
         }
         self.use_name(bind.portal);
         self.use_name(bind.statement);
-        let sole = match self.prepared.sole(bind.statement, self.batch) {
-            _ if !self.knows_name(bind.statement) => Some(Arc::clone(&self.unknown)),
+        let sole = match self.sole(&self.prepared, bind.statement) {
             Sole::None => Some(Arc::clone(&self.unknown)),
             Sole::One(text) => Some(text),
             Sole::Many => None,
@@ -309,11 +308,10 @@ impl Oversight {
             // It won't run, and what its portal was to be has been skipped, too.
             return self.judged(Run::new(Via::Execute, None, None));
         }
-        let sole = self.portals.sole(portal, self.batch);
-        let text = match sole {
-            Sole::One(text) if self.knows_name(portal) => text,
-            Sole::Many if self.knows_name(portal) => return self.execute_any(portal),
-            Sole::None | Sole::One(_) | Sole::Many => {
+        let text = match self.sole(&self.portals, portal) {
+            Sole::One(text) => text,
+            Sole::Many => return self.execute_any(portal),
+            Sole::None => {
                 let unknown = [Effect::unknown("portal")];
                 let judgement = self.judge.judge_effects(&unknown);
                 return self.admitted(Run::new(Via::Execute, None, judgement));
@@ -355,14 +353,7 @@ impl Oversight {
 
     fn function_call(&mut self) -> Step {
         self.batch += 1;
-        let effect = Effect {
-            action: Action::Call,
-            subtype: "function_call",
-            object: Object::hidden(ObjectKind::Function),
-            columns: Columns::default(),
-            attributes: Attributes::default(),
-        };
-        let judgement = self.judge.judge_effects(&[effect]);
+        let judgement = self.judge.judge_effects(&[Effect::function_call()]);
         let run = self.admitted(Run::new(Via::FunctionCall, None, judgement));
         let refused = run.refused.is_some();
         self.expect(Expected::FunctionCall(run));

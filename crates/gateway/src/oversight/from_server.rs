@@ -282,8 +282,7 @@ impl Oversight {
     pub(super) fn text_of(&self, portal: &[u8], run: &Run) -> Option<Arc<Text>> {
         match &run.text {
             Some(text) => Some(Arc::clone(text)),
-            None if self.knows_name(portal) => self.portals.exact(portal).map(Arc::clone),
-            None => None,
+            None => self.exact(&self.portals, portal).map(Arc::clone),
         }
     }
 

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use hashbrown::HashMap;
 use jiff::Timestamp;
 use querycop_audit::{DecisionFields, DecisionFragment};
-use querycop_policy::facts::{CursorUse, Effect, PreparedStatements, Resolved, Statement};
+use querycop_policy::facts::{Effect, PreparedStatements, Resolved, Statement};
 use querycop_policy::{
     Catalog, Decision, Denial, Policy, Principal, Reuse, Scope, SearchPath, Situation,
     TransactionState, Verdict,
@@ -293,10 +293,8 @@ pub(super) fn cursors<'a>(
     portals: &'a Names<Text>,
     batch: u64,
 ) -> impl Iterator<Item = &'a Arc<Text>> {
-    let fetched = match &statement.cursor {
-        Some(CursorUse::Fetch(name)) => Some(portals.candidates(name.as_bytes(), batch)),
-        _ => None,
-    };
+    let fetched = statement.fetches();
+    let fetched = fetched.map(|name| portals.candidates(name.as_bytes(), batch));
     let held = statement
         .runs_held_cursors()
         .then(|| portals.all(Text::is_held_cursor));
@@ -314,10 +312,7 @@ fn resolve(
     let mut known = PreparedStatements::default();
     for statement in &analysis.facts.statements {
         // A commit runs what is held whatever its name is.
-        let name = match &statement.cursor {
-            Some(CursorUse::Fetch(name)) => &**name,
-            _ => "",
-        };
+        let name = statement.fetches().unwrap_or_default();
         for text in cursors(statement, portals, batch) {
             for declared in &text.analysis.facts.statements {
                 known.add_cursor(name, Arc::clone(declared));

@@ -134,10 +134,8 @@ impl PreparedStatements {
 
     /// The queries of cursors that a statement makes run, as far as anybody saw them declared.
     fn fetched(&self, statement: &Statement) -> impl Iterator<Item = Arc<Statement>> {
-        let named = match &statement.cursor {
-            Some(CursorUse::Fetch(name)) => self.cursors.get(name),
-            _ => None,
-        };
+        let named = statement.fetches();
+        let named = named.and_then(|name| self.cursors.get(name));
         let all = statement.runs_held_cursors().then_some(&self.cursors);
         let held = all.into_iter().flat_map(HashMap::values).flatten();
         let held = held.filter(|one| one.is_held_cursor());

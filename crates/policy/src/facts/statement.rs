@@ -164,7 +164,15 @@ impl Statement {
 
     /// Whether it runs what stands in other texts, as EXECUTE, FETCH and MOVE do.
     pub fn runs_others(&self) -> bool {
-        !self.executes.is_empty() || matches!(self.cursor, Some(CursorUse::Fetch(_)))
+        !self.executes.is_empty() || self.fetches().is_some()
+    }
+
+    /// The cursor whose query FETCH or MOVE runs.
+    pub fn fetches(&self) -> Option<&str> {
+        match &self.cursor {
+            Some(CursorUse::Fetch(name)) => Some(name),
+            _ => None,
+        }
     }
 
     /// The names of prepared statements and cursors that it has to do with.
@@ -211,6 +219,17 @@ impl Statement {
 }
 
 impl Effect {
+    /// What a `FunctionCall` message does, which tells a function by its OID.
+    pub fn function_call() -> Self {
+        Self {
+            action: Action::Call,
+            subtype: "function_call",
+            object: Object::hidden(ObjectKind::Function),
+            columns: Columns::default(),
+            attributes: Attributes::default(),
+        }
+    }
+
     /// An effect that nobody can know.
     pub fn unknown(subtype: &'static str) -> Self {
         Self {
